@@ -51,10 +51,9 @@ def get_access_token(auth_client: globus_sdk.ConfidentialAppAuthClient) -> str:
     scopes = globus_sdk.TransferClient.scopes
     tokens = auth_client.oauth2_client_credentials_tokens(requested_scopes=scopes.all)
     token = tokens.by_resource_server[scopes.resource_server]
-    # of a header that it refuses, requests makes an error that quotes it, token and all
-    if not re.fullmatch(
-        "Bearer [!-~]+", token["token_type"] + " " + token["access_token"]
-    ):
+    authorization = token["token_type"] + " " + token["access_token"]
+    # requests would quote a header that it refuses, token and all, in its error
+    if not re.fullmatch("Bearer [!-~]+", authorization):
         raise ValueError("not a bearer token")
     expires = datetime.now(timezone.utc) + timedelta(seconds=tokens["expires_in"])
     log.info("access token expires at %s", expires.isoformat(timespec="seconds"))
@@ -67,16 +66,13 @@ def page_lines(page: globus_sdk.GlobusHTTPResponse, fields: Sequence[str]) -> li
     # after an empty page that promises another, the SDK would ask for ever
     if [type(endpoints), type(more)] != [list, bool] or (more and not endpoints):
         raise ValueError("not a page of endpoints")
-    lines = []
-    for endpoint in endpoints:
-        record = {field: endpoint[field] for field in fields}
-        for field, value in record.items():
-            if not isinstance(value, str) and (field, value) != ("display_name", None):
-                raise TypeError(f"an endpoint's {field} is not text")
-        name = record["display_name"] or record.get("canonical_name")
-        text = printable(f"[{record['id']}] {name}")
-        lines.append(json.dumps(record) if fields == JSON_FIELDS else text)
-    return lines
+    rows = [[endpoint[field] for field in fields] for endpoint in endpoints]
+    for field, value in (pair for row in rows for pair in zip(fields, row)):
+        if not isinstance(value, str) and (field, value) != ("display_name", None):
+            raise TypeError(f"an endpoint's {field} is not text")
+    if fields == JSON_FIELDS:
+        return [json.dumps(dict(zip(fields, row))) for row in rows]
+    return [printable(f"[{row[0]}] {row[1] or row[2]}") for row in rows]
 
 
 def printable(text: str) -> str:
@@ -90,17 +86,16 @@ def explain(err: Exception, service: str) -> str:
         return f"{err}; see .env.example"
     if isinstance(err, globus_sdk.GlobusAPIError):
         body = err.raw_json if isinstance(err.raw_json, dict) else {}
-        words = (err.http_reason, body.get("error"), err.code, err.message)
-        said = ", ".join(word for word in words if isinstance(word, str))[:500]
-        if err.request_id:
-            said += f" (request ID {err.request_id})"
+        words = [err.http_reason, body.get("error"), err.code, err.message]
+        words += [f"request ID {err.request_id}"] if err.request_id else []
+        said = ", ".join(word for word in words if isinstance(word, str))
         if isinstance(err, globus_sdk.AuthAPIError) and err.http_status in (400, 401):
             said += "; check GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET, and that the "
             said += "client is registered as a service account"
         return f"{service} refused: {err.http_status} {said}"
     if isinstance(err, globus_sdk.NetworkError):
         err = err.underlying_exception
-        # requests retells urllib3's tale of a failed connection, which ends in the reason
+        # the reason of a failed connection is in urllib3's error, inside that of requests
         err = getattr(next(iter(err.args), None), "reason", err)
     return f"no usable answer from {service}: {type(err).__name__}: {err}"
 
@@ -155,7 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = explain(err, service)
     for secret in filter(None, (client_secret, basic, access_token)):
         message = message.replace(secret, "[hidden]")
-    sys.stderr.write(f"list_endpoints.py: error: {printable(message)}\n")
+    message = re.sub(r"(?s)^(.{500}).+(.{300})$", r"\1 ... \2", printable(message))
+    sys.stderr.write(f"list_endpoints.py: error: {message}\n")
     return status
 
 

@@ -179,7 +179,7 @@ def test_without_globus_sdk_it_says_what_to_install(
                     {"status": "401", "id": "4f1c", "detail": "Bad client credentials"}
                 ],
             ),
-            "invalid_client, Bad client credentials (request ID 4f1c)",
+            "invalid_client, Bad client credentials, request ID 4f1c",
             id="401 with errors",
         ),
         pytest.param(
@@ -230,7 +230,7 @@ def test_a_refusal_of_globus_transfer_says_what_support_asks_for(
     assert (status, out) == (1, text(100))
     assert err == (
         f"{ERROR}Globus Transfer ({fake.url}) refused: 403 FORBIDDEN, "
-        "PermissionDenied, Not for you (request ID aBcDeFgHi)\n"
+        "PermissionDenied, Not for you, request ID aBcDeFgHi\n"
     )
 
 
