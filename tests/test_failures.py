@@ -275,6 +275,42 @@ def test_a_server_that_echoes_the_request_gives_no_secret_away(
     assert "[hidden], I know [hidden]" in err
 
 
+@pytest.mark.parametrize("number", [0, 1], ids=["Auth", "Transfer"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<html>Room number?</html>", id="a login page"),
+        pytest.param("", id="empty"),
+        pytest.param("null", id="null"),
+        pytest.param("[[]]", id="a list"),
+        pytest.param('{"code": 7, "message": [], "error": {}, "errors": 7}', id="odd"),
+        pytest.param('{"errors": [{"id": 7, "detail": null}, {}]}', id="odd within"),
+        pytest.param('{"code": "No"', id="cut short"),
+    ],
+)
+def test_an_odd_refusal_is_a_refusal_too(
+    fake: FakeGlobus, run: Run, number: int, body: str
+) -> None:
+    fake.faults[number] = lambda request: Response(
+        body, 403, content_type="application/json"
+    )
+
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert " refused: 403 FORBIDDEN" in err
+    assert len(fake.requests) == number + 1
+
+
+def test_a_token_in_a_refusal_is_not_shown(fake: FakeGlobus, run: Run) -> None:
+    fake.token_answer = lambda document: refusal(400, **document)
+
+    status, _, err = run()
+
+    assert status == 1
+    assert err.startswith(f"{ERROR}Globus Auth ({fake.url}) refused: 400 BAD REQUEST; ")
+
+
 # Globus cannot be reached
 
 
