@@ -31,7 +31,6 @@ except ImportError as err:
 
 TEXT_FIELDS = ("id", "display_name", "canonical_name")
 JSON_FIELDS = ("id", "display_name", "entity_type")
-
 log = logging.getLogger("list_endpoints")
 
 
@@ -72,7 +71,7 @@ def page_lines(page: globus_sdk.GlobusHTTPResponse, fields: Sequence[str]) -> li
             raise TypeError(f"an endpoint's {field} is not text")
     if fields == JSON_FIELDS:
         return [json.dumps(dict(zip(fields, row))) for row in rows]
-    return [printable(f"[{row[0]}] {row[1] or row[2]}") for row in rows]
+    return [printable(f"[{id_}] {name or canonical}") for id_, name, canonical in rows]
 
 
 def printable(text: str) -> str:
@@ -119,6 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         client_id, client_secret = read_credentials()
         basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
         with globus_sdk.ConfidentialAppAuthClient(client_id, client_secret) as auth:
+            if (wait := auth.transport.http_timeout) is not None and not 0 < wait < 1e9:
+                raise ValueError("GLOBUS_SDK_HTTP_TIMEOUT is not a number of seconds")
             status, service = 1, f"Globus Auth ({auth.base_url})"
             access_token = get_access_token(auth)
         authorizer = globus_sdk.AccessTokenAuthorizer(access_token)

@@ -114,12 +114,16 @@ def test_a_client_id_in_upper_case_works(environ: dict[str, str], run: Run) -> N
     ("name", "value", "complaint"),
     [
         ("GLOBUS_SDK_HTTP_TIMEOUT", "abc", "abc"),
+        ("GLOBUS_SDK_HTTP_TIMEOUT", "0", "GLOBUS_SDK_HTTP_TIMEOUT"),
+        ("GLOBUS_SDK_HTTP_TIMEOUT", "-5", "GLOBUS_SDK_HTTP_TIMEOUT"),
+        ("GLOBUS_SDK_HTTP_TIMEOUT", "nan", "GLOBUS_SDK_HTTP_TIMEOUT"),
+        ("GLOBUS_SDK_HTTP_TIMEOUT", "inf", "GLOBUS_SDK_HTTP_TIMEOUT"),
         ("GLOBUS_SDK_ENVIRONMENT", "nowhere", "nowhere"),
         ("GLOBUS_SDK_VERIFY_SSL", "/no/such/bundle.pem", "/no/such/bundle.pem"),
         ("GLOBUS_CLIENT_SECRET", "caf\udce9", "utf-8"),
     ],
 )
-def test_a_setting_that_the_sdk_refuses_is_its_message(
+def test_a_setting_that_cannot_work_is_said_before_any_request(
     fake: FakeGlobus,
     environ: dict[str, str],
     run: Run,
@@ -138,6 +142,15 @@ def test_a_setting_that_the_sdk_refuses_is_its_message(
     assert complaint in err
     assert err.endswith("; see .env.example\n")
     assert not fake.requests
+
+
+@pytest.mark.parametrize("timeout", ["", "-1", "0.5"], ids=["empty", "none", "short"])
+def test_a_timeout_that_the_sdk_understands_works(
+    environ: dict[str, str], run: Run, timeout: str
+) -> None:
+    environ["GLOBUS_SDK_HTTP_TIMEOUT"] = timeout
+
+    assert run() == (0, text(250), "")
 
 
 @pytest.mark.parametrize("arg", ["--all", "--js", "--client-id=x", "stray"])
