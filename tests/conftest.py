@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import pytest
 from fake_globus import CLIENT_ID, CLIENT_SECRET, FakeGlobus, endpoints
 from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "list_endpoints.py"
+ERROR = "list_endpoints.py: error: "
 sys.path.insert(0, str(ROOT))
 
 import list_endpoints
@@ -31,6 +33,32 @@ class Result(NamedTuple):
 
 
 Run = Callable[..., Result]
+
+
+def sh(command: str, env: dict[str, str], cwd: Path = ROOT) -> Result:
+    """Run a line of shell."""
+    process = subprocess.run(
+        ["/bin/sh", "-c", command],
+        check=False,
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    return Result(process.returncode, process.stdout, process.stderr)
+
+
+def start(env: dict[str, str]) -> subprocess.Popen[str]:
+    """Start the script as a process, with pipes to read what it prints."""
+    return subprocess.Popen(
+        [sys.executable, SCRIPT],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
 
 
 def checked(result: Result, fake: FakeGlobus) -> Result:
@@ -54,7 +82,10 @@ def http_server() -> Iterator[HTTPServer]:
 def fake(http_server: HTTPServer) -> FakeGlobus:
     """A Globus where the service account owns three pages of endpoints."""
     http_server.clear()
-    return FakeGlobus(http_server, endpoints(250))
+    fake = FakeGlobus(http_server, endpoints(250))
+    # so that a script that would ask for ever fails its test instead
+    fake.faults = dict.fromkeys(range(99, 999), lambda request: Response(status=410))
+    return fake
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import trustme
-from conftest import Run
+from conftest import ERROR, Run
 from fake_globus import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -31,8 +31,6 @@ from test_listing import text
 from werkzeug import Request, Response
 
 pytestmark = pytest.mark.usefixtures("pauses")
-
-ERROR = "list_endpoints.py: error: "
 
 
 # Settings that cannot work

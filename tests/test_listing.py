@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
-import sys
 import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import SCRIPT, Run
+from conftest import ERROR, Run, start
 from fake_globus import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -103,8 +101,7 @@ def test_a_list_that_globus_may_have_cut_is_printed_and_says_so(
 
     assert (status, out) == (1, text(1000))
     assert err == (
-        "list_endpoints.py: error: the list may be incomplete: "
-        "Globus returns at most 1000 for a search\n"
+        f"{ERROR}the list may be incomplete: Globus returns at most 1000 for a search\n"
     )
     assert len(fake.requests) == 11
 
@@ -185,13 +182,7 @@ def test_a_page_is_printed_into_a_pipe_before_the_next_one_comes(
         return Response(status=404)
 
     fake.faults[2] = wait
-    with subprocess.Popen(
-        [sys.executable, SCRIPT],
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+    with start(environ) as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(101)]
         first_page_is_read.set()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SCRIPT, Run
+from conftest import ERROR, SCRIPT, Run, sh, start
 from fake_globus import CLIENT_SECRET, FakeGlobus, endpoint, endpoints
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ from werkzeug import Request, Response
 import list_endpoints
 
 ID = "0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60"
-ERROR = "list_endpoints.py: error: "
+COMMAND = f"'{sys.executable}' '{SCRIPT}'"
 
 # One endpoint, one line
 
@@ -124,16 +124,9 @@ def test_a_reader_that_stops_reading_is_no_failure(
 ) -> None:
     fake.endpoints = endpoints(count)
 
-    done = subprocess.run(
-        ["/bin/sh", "-c", f'"$0" "$1" | {reader}', sys.executable, SCRIPT],
-        check=False,
-        env=environ,
-        capture_output=True,
-        encoding="utf-8",
-    )
+    seen = HEADING if reader == "head -n 1" else ""
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (HEADING if "head" in reader else "")
+    assert sh(f"{COMMAND} | {reader}", environ) == (0, seen, "")
 
 
 @pytest.mark.parametrize("count", [0, 250])
@@ -166,16 +159,11 @@ def test_a_full_disk_is_said(fake: FakeGlobus, run_script: Run, count: int) -> N
 def test_a_closed_stdout_is_said_before_any_request(
     fake: FakeGlobus, environ: dict[str, str]
 ) -> None:
-    done = subprocess.run(
-        ["/bin/sh", "-c", '"$0" "$1" >&-', sys.executable, SCRIPT],
-        check=False,
-        env=environ,
-        capture_output=True,
-        encoding="utf-8",
+    assert sh(f"{COMMAND} >&-", environ) == (
+        1,
+        "",
+        f"{ERROR}cannot write the list: stdout is closed\n",
     )
-
-    assert done.returncode == 1
-    assert done.stderr == f"{ERROR}cannot write the list: stdout is closed\n"
     assert not fake.requests
 
 
@@ -184,16 +172,9 @@ def test_a_message_never_lands_in_the_list_when_stderr_is_closed(
 ) -> None:
     del environ["GLOBUS_CLIENT_ID"]
 
-    done = subprocess.run(
-        ["/bin/sh", "-c", '"$0" "$1" 2>&-', sys.executable, SCRIPT],
-        check=False,
-        env=environ,
-        capture_output=True,
-        encoding="utf-8",
-    )
+    status, out, _ = sh(f"{COMMAND} 2>&-", environ)
 
-    assert done.returncode != 0
-    assert done.stdout == ""
+    assert (status != 0, out) == (True, "")
 
 
 def test_ctrl_c_ends_it_with_130_and_no_word(
@@ -209,13 +190,7 @@ def test_ctrl_c_ends_it_with_130_and_no_word(
     fake.faults[1] = hang
     # tests that run in the background would hand on that Ctrl-C is to be ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        [sys.executable, SCRIPT],
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+    with start(environ) as process:
         assert arrived.wait(30)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)

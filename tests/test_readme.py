@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SCRIPT, Result
+from conftest import ERROR, ROOT, SCRIPT, Result, sh
 from fake_globus import FakeGlobus, endpoints
 from test_listing import text
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
-ERROR = "list_endpoints.py: error: "
 
 
 def blocks(language: str) -> list[str]:
@@ -24,26 +23,12 @@ def blocks(language: str) -> list[str]:
     )
 
 
-def sh(script: str, env: dict[str, str], cwd: Path) -> Result:
-    process = subprocess.run(
-        ["/bin/sh", "-c", script],
-        check=False,
-        env=env,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
-    return Result(process.returncode, process.stdout, process.stderr)
-
-
 def test_the_sample_output_is_what_the_try_out_prints() -> None:
     (sample,) = blocks("text")
     (command,) = (block for block in blocks("sh") if "fake_globus.py" in block)
     try_out = command.rpartition("&&")[2].replace(".venv/bin/python", sys.executable)
 
-    assert sh(try_out, {"PATH": "/usr/bin:/bin"}, ROOT) == (0, sample, "")
+    assert sh(try_out, {"PATH": "/usr/bin:/bin"}) == (0, sample, "")
 
 
 def test_the_try_out_ends_with_the_status_of_what_it_runs() -> None:
