@@ -197,10 +197,10 @@ class FakeGlobus:
                 request_id="aBcDeFgHi",
                 resource="/endpoint_search",
             )
-        fields = request.args.get("fields")
         page = self.endpoints[offset : offset + limit]
-        if fields is not None:
-            page = [{name: each[name] for name in fields.split(",")} for each in page]
+        if "fields" in request.args:
+            fields = request.args["fields"].split(",")
+            page = [{k: v for k, v in each.items() if k in fields} for each in page]
         return self.page_answer(
             {
                 "DATA_TYPE": "endpoint_list",

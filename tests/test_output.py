@@ -18,7 +18,6 @@ from conftest import ERROR, SCRIPT, Run, sh, start
 from fake_globus import CLIENT_SECRET, FakeGlobus, endpoint, endpoints
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pytest_httpserver import HTTPServer
 from test_listing import HEADING, text
 from werkzeug import Request, Response
 
@@ -26,8 +25,6 @@ import list_endpoints
 
 ID = "0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60"
 COMMAND = f"'{sys.executable}' '{SCRIPT}'"
-
-# One endpoint, one line
 
 
 @pytest.mark.parametrize(
@@ -61,14 +58,13 @@ def test_a_name_is_shown_on_one_line_and_drives_no_terminal(
 @given(name=st.text(st.characters(codec="utf-8") | st.characters(categories=["Cs"])))
 @example(name="".join(map(chr, range(0x250))))
 def test_any_name_is_one_printable_line_and_the_very_same_in_json(
-    http_server: HTTPServer, environ: dict[str, str], run: Run, name: str
+    fake: FakeGlobus, run: Run, name: str
 ) -> None:
-    http_server.clear()
-    fake = FakeGlobus(http_server, [endpoint(ID, name)])
-    environ.update(fake.environ)
+    fake.requests.clear()
+    fake.endpoints = [endpoint(ID, name)]
 
-    assert all(line.isprintable() for line in run().out[:-1].split("\n"))
-    assert run().out.count("\n") == 2
+    lines = run().out.split("\n")
+    assert [line.isprintable() for line in lines] == [True] * 3
     # as on the wire: a pair of surrogates is the character that they stand for
     assert json.loads(run("--json").out)["display_name"] == json.loads(json.dumps(name))
 
@@ -112,9 +108,6 @@ def test_a_stream_that_is_no_file_will_do(
     with contextlib.redirect_stdout(io.StringIO()) as out:
         assert list_endpoints.main([]) == 0
     assert out.getvalue() == text(250)
-
-
-# An output that ends early or takes nothing
 
 
 @pytest.mark.parametrize("count", [0, 250])
@@ -198,8 +191,6 @@ def test_ctrl_c_ends_it_with_130_and_no_word(
 
     assert (process.returncode, out, err) == (130, "", "")
 
-
-# What it leaves behind
 
 AUDIT = """
 import runpy, sys

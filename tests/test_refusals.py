@@ -1,0 +1,153 @@
+"""What the script says when Globus refuses, or says no in its own way."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import ERROR, Run
+from fake_globus import CLIENT_SECRET, FakeGlobus, refusal
+from test_listing import text
+from werkzeug import Request, Response
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        pytest.param(refusal(401, error="invalid_client"), "invalid_client", id="401"),
+        pytest.param(
+            refusal(
+                401,
+                error="invalid_client",
+                errors=[
+                    {"status": "401", "id": "4f1c", "detail": "Bad client credentials"}
+                ],
+            ),
+            "invalid_client, Bad client credentials, request ID 4f1c",
+            id="401 with errors",
+        ),
+        pytest.param(
+            refusal(400, error="unauthorized_client"), "unauthorized_client", id="400"
+        ),
+    ],
+)
+def test_a_refusal_of_globus_auth_says_what_to_check(
+    fake: FakeGlobus, run: Run, answer: Response, said: str
+) -> None:
+    fake.faults[0] = lambda request: answer
+
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert err == (
+        f"{ERROR}Globus Auth ({fake.url}) refused: {answer.status}, {said}; "
+        "check GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET, and that the client is "
+        "registered as a service account\n"
+    )
+
+
+def test_a_wrong_secret_is_refused(
+    fake: FakeGlobus, environ: dict[str, str], run: Run
+) -> None:
+    environ["GLOBUS_CLIENT_SECRET"] = "another+secret="
+
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert "refused: 401 UNAUTHORIZED, invalid_client; check " in err
+    assert "another+secret=" not in err
+
+
+def test_a_refusal_of_globus_transfer_says_what_support_asks_for(
+    fake: FakeGlobus, run: Run
+) -> None:
+    fake.faults[2] = lambda request: refusal(
+        403,
+        code="PermissionDenied",
+        message="Not for you",
+        request_id="aBcDeFgHi",
+        resource="/endpoint_search",
+    )
+
+    status, out, err = run()
+
+    assert (status, out) == (1, text(100))
+    assert err == (
+        f"{ERROR}Globus Transfer ({fake.url}) refused: 403 FORBIDDEN, "
+        "PermissionDenied, Not for you, request ID aBcDeFgHi\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "one\ntwo\r\n\x1b[2J\x1b]0;title\x07",
+        "\u202egnorw\u2028\x9b31m\ud800",
+        "long" * 999,
+    ],
+    ids=["line breaks and escape sequences", "bidi, C1 and surrogates", "long"],
+)
+@pytest.mark.parametrize("number", [0, 1], ids=["Auth", "Transfer"])
+def test_what_a_server_says_is_one_short_line_that_drives_no_terminal(
+    fake: FakeGlobus, run: Run, number: int, message: str
+) -> None:
+    fake.faults[number] = lambda request: refusal(
+        418, code=message, message=message, error=message, request_id="aBcDeFgHi"
+    )
+
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert err[:-1].isprintable()
+    assert len(err) < 1000
+    assert "request ID aBcDeFgHi" in err
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["Auth", "Transfer"])
+def test_a_server_that_echoes_the_request_gives_no_secret_away(
+    fake: FakeGlobus, run: Run, number: int
+) -> None:
+    def echo(request: Request) -> Response:
+        words = f"got {request.headers['Authorization']}, I know {CLIENT_SECRET}"
+        return refusal(400, code="Echo", message=words, error=words)
+
+    fake.faults[number] = echo
+
+    status, _, err = run()
+
+    assert status == 1
+    assert "[hidden], I know [hidden]" in err
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["Auth", "Transfer"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<html>Room number?</html>", id="a login page"),
+        pytest.param("", id="empty"),
+        pytest.param("null", id="null"),
+        pytest.param("[[]]", id="a list"),
+        pytest.param('{"code": 7, "message": [], "error": {}, "errors": 7}', id="odd"),
+        pytest.param('{"errors": [{"id": 7, "detail": null}, {}]}', id="odd within"),
+        pytest.param('{"code": "No"', id="cut short"),
+    ],
+)
+def test_an_odd_refusal_is_a_refusal_too(
+    fake: FakeGlobus, run: Run, number: int, body: str
+) -> None:
+    fake.faults[number] = lambda request: Response(
+        body, 403, content_type="application/json"
+    )
+
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert " refused: 403 FORBIDDEN" in err
+    assert len(fake.requests) == number + 1
+
+
+def test_a_token_in_a_refusal_is_not_shown(fake: FakeGlobus, run: Run) -> None:
+    fake.token_answer = lambda document: refusal(400, **document)
+
+    status, _, err = run()
+
+    assert status == 1
+    assert err.startswith(f"{ERROR}Globus Auth ({fake.url}) refused: 400 BAD REQUEST; ")
