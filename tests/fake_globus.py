@@ -138,7 +138,7 @@ class FakeGlobus:
             "GLOBUS_CLIENT_SECRET": CLIENT_SECRET,
             "GLOBUS_SDK_SERVICE_URL_AUTH": self.url,
             "GLOBUS_SDK_SERVICE_URL_TRANSFER": self.url,
-            "NO_PROXY": "localhost",
+            "no_proxy": "localhost",
         }
 
     def _respond(self, answer: Callable[[Request], Any], request: Request) -> Response:
