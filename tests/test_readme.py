@@ -23,12 +23,14 @@ def blocks(language: str) -> list[str]:
     )
 
 
-def test_the_sample_output_is_what_the_try_out_prints() -> None:
-    (sample,) = blocks("text")
+def test_the_samples_are_what_the_try_out_prints() -> None:
+    (text_sample,), (json_sample,) = blocks("text"), blocks("json")
     (command,) = (block for block in blocks("sh") if "fake_globus.py" in block)
     try_out = command.rpartition("&&")[2].replace(".venv/bin/python", sys.executable)
+    env = {"PATH": "/usr/bin:/bin"}
 
-    assert sh(try_out, {"PATH": "/usr/bin:/bin"}) == (0, sample, "")
+    assert sh(try_out, env) == (0, text_sample, "")
+    assert sh(f"{try_out.strip()} --json", env).out.startswith(json_sample)
 
 
 def test_the_try_out_ends_with_the_status_of_what_it_runs() -> None:
