@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     service = client_secret = basic = access_token = ""
     try:
         if sys.stdout is None:
-            raise OSError("stdout is closed")
+            raise OSError("cannot write the list: stdout is closed")
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         args = parser.parse_args(argv)
@@ -146,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(err, BrokenPipeError):
             return 1
-        status, message = 1, f"cannot write the list: {err}"
+        status, message = 1, f"cannot write the list: {err}" if err.errno else str(err)
     except Exception as err:  # noqa: BLE001
         message = explain(err, service)
     for secret in filter(None, (client_secret, basic, access_token)):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 from conftest import ERROR, Run
-from fake_globus import FakeGlobus, endpoints, refusal
+from fake_globus import Document, FakeGlobus, endpoints, refusal
 from pytest_httpserver import HTTPServer
 from test_listing import text
 from werkzeug import Request, Response
@@ -182,3 +182,26 @@ def test_a_private_authority_named_in_the_environment_is_trusted(
     environ["GLOBUS_SDK_VERIFY_SSL"] = str(bundle)
 
     assert run() == (0, text(250), "")
+
+
+def test_an_authority_that_goes_missing_is_not_taken_for_a_full_disk(
+    fake_with_tls: FakeGlobus,
+    environ: dict[str, str],
+    run_script: Run,
+    authority: trustme.CA,
+    tmp_path: Path,
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    environ["GLOBUS_SDK_VERIFY_SSL"] = str(bundle)
+
+    def remove(document: Document) -> Document:
+        bundle.unlink()
+        return document
+
+    fake_with_tls.page_answer = remove
+
+    status, out, err = run_script()
+
+    assert (status, out) == (1, text(100))
+    assert err.startswith(f"{ERROR}Could not find a suitable TLS CA certificate bundle")
