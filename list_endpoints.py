@@ -5,9 +5,8 @@
 # ///
 """List the Globus endpoints (collections) that a service account owns.
 
-GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET come from the environment. The exit status is
-0 if the list is whole, 1 if it is not (refused, unreachable, cut short, not written) and
-2 if the call or the set-up is wrong (unknown option, missing variable).
+GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET come from the environment. The exit status is 0
+if the list is whole, 1 if it is not, and 2 if the call or the set-up is wrong.
 """
 
 from __future__ import annotations
@@ -108,10 +107,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     service = client_secret = basic = access_token = ""
     try:
         if sys.stdout is None:
-            raise OSError("cannot write the list: stdout is closed")
+            raise OSError("cannot write to stdout: it is closed")
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        args = parser.parse_args(argv)
+        try:
+            args = parser.parse_args(argv)
+        finally:
+            sys.stdout.flush()  # or what --help printed would fail beyond this boundary
         if args.verbose:
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
             logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
@@ -146,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(err, BrokenPipeError):
             return 1
-        status, message = 1, f"cannot write the list: {err}" if err.errno else str(err)
+        status, message = 1, f"cannot write to stdout: {err}" if err.errno else str(err)
     except Exception as err:  # noqa: BLE001
         message = explain(err, service)
     for secret in filter(None, (client_secret, basic, access_token)):

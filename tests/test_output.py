@@ -145,8 +145,17 @@ def test_a_full_disk_is_said(fake: FakeGlobus, run_script: Run, count: int) -> N
 
     assert status == 1
     assert err == (
-        f"{ERROR}cannot write the list: [Errno 28] No space left on device\n"
+        f"{ERROR}cannot write to stdout: [Errno 28] No space left on device\n"
     )
+
+
+def test_help_that_cannot_be_written_ends_like_a_list_that_cannot(
+    environ: dict[str, str],
+) -> None:
+    message = f"{ERROR}cannot write to stdout: [Errno 28] No space left on device\n"
+
+    assert sh(f"{COMMAND} --help > /dev/full", environ) == (1, "", message)
+    assert sh(f"{COMMAND} --help | true", environ) == (0, "", "")
 
 
 def test_a_closed_stdout_is_said_before_any_request(
@@ -155,7 +164,7 @@ def test_a_closed_stdout_is_said_before_any_request(
     assert sh(f"{COMMAND} >&-", environ) == (
         1,
         "",
-        f"{ERROR}cannot write the list: stdout is closed\n",
+        f"{ERROR}cannot write to stdout: it is closed\n",
     )
     assert not fake.requests
 
