@@ -90,13 +90,6 @@ def test_an_outage_that_lasts_ends_in_a_message(
     assert len(fake.requests) == number + 6
 
 
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
-
-
 def test_a_host_with_no_such_name_is_named(environ: dict[str, str], run: Run) -> None:
     environ["GLOBUS_SDK_SERVICE_URL_AUTH"] = "https://auth.globus.invalid/"
 
@@ -111,10 +104,12 @@ def test_a_host_with_no_such_name_is_named(environ: dict[str, str], run: Run) ->
 
 
 def test_a_refused_connection_is_named(environ: dict[str, str], run: Run) -> None:
-    url = f"http://127.0.0.1:{free_port()}/"
-    environ["GLOBUS_SDK_SERVICE_URL_TRANSFER"] = url
+    with socket.socket() as deaf:  # bound, so nobody else's, but not listening
+        deaf.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        environ["GLOBUS_SDK_SERVICE_URL_TRANSFER"] = url
 
-    status, out, err = run()
+        status, out, err = run()
 
     assert (status, out) == (1, "")
     assert err.startswith(f"{ERROR}no usable answer from Globus Transfer ({url}): ")

@@ -16,16 +16,12 @@ from werkzeug import Response
 
 pytestmark = pytest.mark.usefixtures("pauses")
 
-
-LOGIN_PAGE = Response("<html>Room number?</html>", content_type="text/html")
-NESTED = Response('{"DATA": ' + "[" * 100_000, content_type="application/json")
-CUT = Response('{"DATA": [{"id"', content_type="application/json")
-NO_JSON: dict[str, Any] = {
-    "a login page": LOGIN_PAGE,
+ODD_BODIES: dict[str, Any] = {
+    "a login page": Response("<html>Room number?</html>", content_type="text/html"),
     "an empty body": Response(""),
     "no content": Response(status=204),
-    "cut short": CUT,
-    "deeply nested": NESTED,
+    "cut short": Response('{"DATA": [{"id"', content_type="application/json"),
+    "deeply nested": Response("[" * 100_000, content_type="application/json"),
     "null": None,
     "a number": 7,
     "text": "DATA",
@@ -33,8 +29,6 @@ NO_JSON: dict[str, Any] = {
     "an empty object": {},
     "an object in a list": [{"DATA": []}],
 }
-
-
 TOKEN_KEYS = (
     "access_token",
     "expires_in",
@@ -62,21 +56,21 @@ def assert_no_usable_answer(fake: FakeGlobus, run: Run, service: str) -> None:
     assert len(fake.requests) == (1 if service == "Globus Auth" else 2)
 
 
-@pytest.mark.parametrize("answer", NO_JSON)
+@pytest.mark.parametrize("answer", ODD_BODIES)
 @pytest.mark.parametrize("args", [[], ["--json"]], ids=["text", "JSON"])
 def test_what_is_not_a_page_is_said(
     fake: FakeGlobus, run: Run, answer: str, args: list[str]
 ) -> None:
-    fake.page_answer = lambda document: NO_JSON[answer]
+    fake.page_answer = lambda document: ODD_BODIES[answer]
 
     assert_no_usable_answer(fake, lambda: run(*args), "Globus Transfer")
 
 
-@pytest.mark.parametrize("answer", NO_JSON)
+@pytest.mark.parametrize("answer", ODD_BODIES)
 def test_what_is_not_a_token_answer_is_said(
     fake: FakeGlobus, run: Run, answer: str
 ) -> None:
-    fake.token_answer = lambda document: NO_JSON[answer]
+    fake.token_answer = lambda document: ODD_BODIES[answer]
 
     assert_no_usable_answer(fake, run, "Globus Auth")
 
