@@ -3,7 +3,7 @@
 # requires-python = ">=3.9"
 # dependencies = ["globus-sdk>=4.2,<5"]
 # ///
-"""List the Globus endpoints (collections) that a service account owns.
+"""List the Globus endpoints and collections that a service account owns.
 
 GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET come from the environment. The exit status is 0
 if the list is whole, 1 if it is not, and 2 if the call or the set-up is wrong.
@@ -12,65 +12,133 @@ if the list is whole, 1 if it is not, and 2 if the call or the set-up is wrong.
 from __future__ import annotations
 
 import argparse
-import base64
 import io
 import json
 import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 try:
     import globus_sdk
-except ImportError as err:
-    sys.stderr.write(f"list_endpoints.py: error: {err}; install requirements.txt\n")
+
+    if not hasattr(globus_sdk.BaseClient, "__enter__"):
+        raise ImportError(f"found {globus_sdk.__version__}")
+    # by name, since the SDK loads its parts, and fails, only when they are named
+    from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
+    from globus_sdk.transport import RetryCheckResult, RetryContext
+except Exception as err:  # noqa: BLE001
+    sys.stderr.write(
+        f"list_endpoints.py: error: needs globus-sdk 4.2 or newer: {err}; run it as it "
+        "was set up: .venv/bin/python list_endpoints.py or uv run list_endpoints.py\n"
+    )
     raise SystemExit(2) from None
 
-TEXT_FIELDS = ("id", "display_name", "canonical_name")
-JSON_FIELDS = ("id", "display_name", "entity_type")
-log = logging.getLogger("list_endpoints")
+FIELDS = ("id", "display_name", "entity_type")
+MAX_RESULTS = 1000  # of any search: docstring of TransferClient.endpoint_search
+
+
+class Failure(Exception):
+    """Why there is no whole list, in one line, and the exit status."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def list_endpoints(heading: str, format_line: Callable[[dict[str, Any]], str]) -> None:
+    """Print what the service account owns; Failure if that is not, or may not be, all."""
+    client_id, client_secret = read_credentials()
+    try:
+        auth = ConfidentialAppAuthClient(client_id, client_secret)
+        transfer = TransferClient()
+    except ValueError:  # from the SDK, which shows a setting's value and not its name
+        names = ", ".join(name for name in os.environ if name.startswith("GLOBUS_SDK_"))
+        raise Failure(f"the SDK cannot use a setting; check {names}", 2) from None
+
+    access_token = request_token(auth)
+    transfer.authorizer = globus_sdk.AccessTokenAuthorizer(access_token)
+    endpoints = search(transfer)
+
+    lines = [f"{format_line(endpoint)}\n" for endpoint in endpoints]
+    print(heading.format(client_id), *lines, sep="", end="", flush=True)
+    check_complete(endpoints)
 
 
 def read_credentials() -> tuple[str, str]:
-    """Return client ID and client secret; ValueError names a variable, never its value."""
+    """Return client ID and client secret; Failure names a variable, never its value."""
     names = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
     client_id, client_secret = (os.getenv(name, "").strip() for name in names)
     if missing := [n for n, v in zip(names, (client_id, client_secret)) if not v]:
-        raise ValueError(f"{' and '.join(missing)} missing")
-    if not re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", client_id.lower()):
-        raise ValueError("GLOBUS_CLIENT_ID is not a UUID")
-    return client_id.lower(), client_secret
+        raise Failure(f"{' and '.join(missing)} missing; see .env.example", 2)
+    if not client_secret.isprintable():  # but bytes that are no UTF-8, say
+        raise Failure("GLOBUS_CLIENT_SECRET is not text; see .env.example", 2)
+    try:
+        return str(uuid.UUID(client_id)), client_secret
+    except ValueError:
+        raise Failure("GLOBUS_CLIENT_ID is not a UUID; see .env.example", 2) from None
 
 
-def get_access_token(auth_client: globus_sdk.ConfidentialAppAuthClient) -> str:
-    """Return an access token for Transfer alone, from the client-credentials grant."""
-    scopes = globus_sdk.TransferClient.scopes
-    tokens = auth_client.oauth2_client_credentials_tokens(requested_scopes=scopes.all)
-    token = tokens.by_resource_server[scopes.resource_server]
-    authorization = token["token_type"] + " " + token["access_token"]
-    # requests would quote a header that it refuses, token and all, in its error
-    if not re.fullmatch("Bearer [!-~]+", authorization):
-        raise ValueError("not a bearer token")
-    expires = datetime.now(timezone.utc) + timedelta(seconds=tokens["expires_in"])
-    log.info("access token expires at %s", expires.isoformat(timespec="seconds"))
-    return str(token["access_token"])
+def request_token(auth: ConfidentialAppAuthClient) -> str:
+    """Return an access token for Transfer, from the client-credentials grant."""
+    scopes = TransferClient.scopes
+    with auth, answers_from(auth):
+        tokens = auth.oauth2_client_credentials_tokens(requested_scopes=scopes.all)
+        token = tokens.by_resource_server[scopes.resource_server]["access_token"]
+    if not isinstance(token, str) or not re.fullmatch("[!-~]+", token):
+        raise Failure("Globus Auth sent an access token that no header can carry")
+    log = logging.getLogger("list_endpoints")
+    log.info("access token expires in %s seconds", tokens.get("expires_in"))
+    return token
 
 
-def page_lines(page: globus_sdk.GlobusHTTPResponse, fields: Sequence[str]) -> list[str]:
-    """Return a line for each endpoint of a page, or raise if Globus cannot have sent it."""
-    endpoints, more = page["DATA"], page["has_next_page"]
-    # after an empty page that promises another, the SDK would ask for ever
-    if [type(endpoints), type(more)] != [list, bool] or (more and not endpoints):
-        raise ValueError("not a page of endpoints")
-    rows = [[endpoint[field] for field in fields] for endpoint in endpoints]
-    for field, value in (pair for row in rows for pair in zip(fields, row)):
-        if not isinstance(value, str) and (field, value) != ("display_name", None):
-            raise TypeError(f"an endpoint's {field} is not text")
-    if fields == JSON_FIELDS:
-        return [json.dumps(dict(zip(fields, row))) for row in rows]
-    return [printable(f"[{id_}] {name or canonical}") for id_, name, canonical in rows]
+def search(transfer: TransferClient) -> list[dict[str, Any]]:
+    """Return what the service account owns of all that Transfer calls an endpoint."""
+    pages, endpoints = [], []
+    with transfer, answers_from(transfer):
+        for page in transfer.paginated.endpoint_search(
+            filter_scope="my-endpoints", query_params={"fields": ",".join(FIELDS)}
+        ):
+            pages.append((page["DATA"], page["has_next_page"]))
+            if not page["DATA"]:
+                break  # even if it promises more: the SDK would ask for ever
+    for page, more in pages:
+        if (
+            not isinstance(page, list)
+            or not isinstance(more, bool)
+            or more
+            and not page
+        ):
+            raise Failure("Globus Transfer sent what is no page of endpoints")
+        endpoints += page
+    if not all(isinstance(e, dict) and isinstance(e.get("id"), str) for e in endpoints):
+        raise Failure("Globus Transfer sent an endpoint without an ID")
+    return endpoints
+
+
+def check_complete(endpoints: list[dict[str, Any]]) -> None:
+    doubt = "the list may be incomplete"
+    if len(endpoints) >= MAX_RESULTS:
+        raise Failure(f"{doubt}: Globus returns at most {MAX_RESULTS} for a search")
+    if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
+        raise Failure(f"{doubt}: it changed while it was read; run this again")
+
+
+def text_line(endpoint: dict[str, Any]) -> str:
+    name = endpoint.get("display_name")
+    return printable(f"[{endpoint['id']}] {name}" if name else f"[{endpoint['id']}]")
+
+
+def json_line(endpoint: dict[str, Any]) -> str:
+    return json.dumps({field: endpoint.get(field) for field in FIELDS})
+
+
+TEXT = ("Endpoints Belonging to {}@clients.auth.globus.org:\n", text_line)
+JSON = ("", json_line)
 
 
 def printable(text: str) -> str:
@@ -78,69 +146,81 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def explain(err: Exception, service: str) -> str:
-    """Say what failed, what Globus said and what to do; without a service, the set-up."""
-    if not service:
-        return f"{err}; see .env.example"
-    if isinstance(err, globus_sdk.GlobusAPIError):
-        body = err.raw_json if isinstance(err.raw_json, dict) else {}
-        words = [err.http_reason, body.get("error"), err.code, err.message]
-        words += [f"request ID {err.request_id}"] if err.request_id else []
-        said = ", ".join(word for word in words if isinstance(word, str))
-        if isinstance(err, globus_sdk.AuthAPIError) and err.http_status in (400, 401):
-            said += "; check GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET, and that the "
-            said += "client is registered as a service account"
-        return f"{service} refused: {err.http_status} {said}"
-    if isinstance(err, globus_sdk.NetworkError):
-        err = err.underlying_exception
-        # the reason of a failed connection is in urllib3's error, inside that of requests
-        err = getattr(next(iter(err.args), None), "reason", err)
-    return f"no usable answer from {service}: {type(err).__name__}: {err}"
+@contextmanager
+def answers_from(client: globus_sdk.BaseClient) -> Iterator[None]:
+    """Turn what goes wrong while a service is asked into a Failure that names it."""
+    address = client.base_url.rpartition("@")[2]  # without a user and a password
+    service = f"Globus {client.service_name.title()} ({address})"
+    answers: list[Any] = []
+
+    @client.retry_config.checks.register_check  # where each answer passes
+    def keep(context: RetryContext) -> RetryCheckResult:
+        answers.append(context.response)
+        return RetryCheckResult.no_decision
+
+    try:
+        yield
+        return
+    except globus_sdk.GlobusAPIError as err:
+        message = f"{service} refused: {refusal(err)}"
+    except Exception as err:  # noqa: BLE001
+        message = f"no usable answer from {service}: {fault(err, answers)}"
+    assert client.authorizer
+    header = client.authorizer.get_authorization_header() or ""
+    # hide before escaping, which may split a secret, and shorten last
+    for secret in (os.environ["GLOBUS_CLIENT_SECRET"].strip(), *header.split()[1:]):
+        message = message.replace(secret, "[hidden]")
+    raise Failure(re.sub("^(.{500}).+(.{300})$", r"\1 ... \2", printable(message)))
+
+
+def refusal(err: globus_sdk.GlobusAPIError) -> str:
+    """Return what Globus said, and what to check."""
+    body = err.raw_json if isinstance(err.raw_json, dict) else {}
+    oauth = [body.get("error"), body.get("error_description")]  # not read by the SDK
+    request_id = err.request_id and f"request ID {err.request_id}"
+    words = [err.http_reason, *oauth, err.code, err.message, request_id]
+    said = ", ".join(word for word in words if word and isinstance(word, str))
+    if isinstance(err, globus_sdk.AuthAPIError) and err.http_status in (400, 401):
+        said += "; check GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET, and that the client"
+        said += " is registered as a service account"
+    return f"{err.http_status} {said}"
+
+
+def fault(err: Exception, answers: list[Any]) -> str:
+    """Return what is wrong with the last answer, or why there is none."""
+    if answers and not isinstance(err, (NetworkError, OSError)):
+        what = answers[-1].headers.get("Content-Type", "of no type")
+        return f"this ({what}) is not Globus's; a proxy or login page may be in between"
+    err = root = getattr(err, "underlying_exception", err)
+    while inner := root.__cause__ or root.__context__:
+        root = inner
+    # what requests and urllib3 say may quote a URL, a header or a setting, password and
+    # all; what is beneath, the words of the system, of TLS or of a proxy, does not
+    if root is err or not isinstance(root, OSError):
+        return f"{type(err).__name__}; check HTTPS_PROXY and the GLOBUS_SDK_ variables"
+    if "CERTIFICATE_VERIFY_FAILED" in str(root):
+        return f"{root}; GLOBUS_SDK_VERIFY_SSL can name a file of CA certificates"
+    return f"{type(err).__name__}: {root}; check the network and HTTPS_PROXY"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the list and return the exit status; every failure ends up here."""
+    """Print the list, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print JSON Lines instead")
     parser.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
-    status, received = 2, 0
-    service = client_secret = basic = access_token = ""
     try:
         if sys.stdout is None:
-            raise OSError("cannot write to stdout: it is closed")
+            raise Failure("cannot write to stdout: it is closed")
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        try:
-            args = parser.parse_args(argv)
-        finally:
-            sys.stdout.flush()  # or what --help printed would fail beyond this boundary
-        if args.verbose:
+        options = parser.parse_args(argv)
+        if options.verbose:
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
             logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
-        client_id, client_secret = read_credentials()
-        basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
-        with globus_sdk.ConfidentialAppAuthClient(client_id, client_secret) as auth:
-            if (wait := auth.transport.http_timeout) is not None and not 0 < wait < 1e9:
-                raise ValueError("GLOBUS_SDK_HTTP_TIMEOUT is not a number of seconds")
-            status, service = 1, f"Globus Auth ({auth.base_url})"
-            access_token = get_access_token(auth)
-        authorizer = globus_sdk.AccessTokenAuthorizer(access_token)
-        fields = JSON_FIELDS if args.json else TEXT_FIELDS
-        heading = f"Endpoints Belonging to {client_id}@clients.auth.globus.org:"
-        lines = [] if args.json else [heading]
-        with globus_sdk.TransferClient(authorizer=authorizer) as transfer:
-            service = f"Globus Transfer ({transfer.base_url})"
-            for page in transfer.paginated.endpoint_search(
-                filter_scope="my-endpoints", query_params={"fields": ",".join(fields)}
-            ):
-                lines += page_lines(page, fields)
-                sys.stdout.writelines(f"{line}\n" for line in lines)
-                sys.stdout.flush()
-                received += len(page["DATA"])
-                lines = []
-        if received < 1000:
-            return 0
-        message = "the list may be incomplete: Globus returns at most 1000 for a search"
+        list_endpoints(*(JSON if options.json else TEXT))
+        return 0
+    except Failure as failure:
+        message, status = str(failure), failure.status
     except KeyboardInterrupt:
         return 130
     except OSError as err:
@@ -148,12 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(err, BrokenPipeError):
             return 1
-        status, message = 1, f"cannot write to stdout: {err}" if err.errno else str(err)
-    except Exception as err:  # noqa: BLE001
-        message = explain(err, service)
-    for secret in filter(None, (client_secret, basic, access_token)):
-        message = message.replace(secret, "[hidden]")
-    message = re.sub(r"(?s)^(.{500}).+(.{300})$", r"\1 ... \2", printable(message))
+        message, status = f"cannot write to stdout: {err}", 1
     sys.stderr.write(f"list_endpoints.py: error: {message}\n")
     return status
 

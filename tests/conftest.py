@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import os
 import subprocess
 import sys
@@ -33,6 +34,10 @@ class Result(NamedTuple):
 
 
 Run = Callable[..., Result]
+no_orjson = pytest.mark.skipif(
+    importlib.util.find_spec("orjson") is not None,
+    reason="orjson, which the SDK prefers, refuses lone surrogates",
+)
 
 
 def sh(command: str, env: dict[str, str], cwd: Path = ROOT) -> Result:

@@ -1,43 +1,68 @@
-"""Globus on a loopback socket: its token endpoint and its endpoint search.
+"""Run a command against a stand-in for Globus, and exit with the command's status.
 
-usage: python tests/fake_globus.py COMMAND [ARGUMENT...]
-
-Runs COMMAND with the environment of a service account that owns a handful of example
-endpoints, and exits with COMMAND's status.
+The command finds in its environment a service account that owns a handful of example
+endpoints; its requests for a token and for its endpoints are answered on a loopback
+socket.
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
 import json
 import logging
 import os
 import secrets
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
+try:
+    from pytest_httpserver import HTTPServer
+    from werkzeug import Request, Response
+except ImportError as err:
+    raise SystemExit(
+        f"fake_globus.py: error: {err}; install tests/requirements.txt"
+    ) from None
 
 CLIENT_ID = "5e0fa2d1-8a7c-4b6e-9f3d-2c1b0a998877"
 CLIENT_SECRET = "example+secret/of+a+fake+service+account="
 TRANSFER_SCOPE = "urn:globus:auth:scope:transfer.api.globus.org:all"
 MAX_RESULTS = 1000
+REQUEST_ID = "7a1e4c2b-9d3f-4e5a-8b6c-0f1e2d3c4b5a"
 EXAMPLES = (
-    ("0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60", "Beamline 7 raw data"),
-    ("1b7c2f6a-52d4-4f0b-8f4e-6a5b4c3d2e10", "Beamline 7 results, for partners"),
-    ("2c8d3a7b-63e5-4a1c-9a5f-7b6c5d4e3f21", "Cryo-EM archive"),
-    ("3d9e4b8c-74f6-4b2d-8b60-8c7d6e5f4a32", "Klimadaten Zürich"),
-    ("4eaf5c9d-8507-4c3e-9c71-9d8e7f6a5b43", None),
+    (
+        "0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60",
+        "Beamline 7 data server",
+        "GCSv5_endpoint",
+    ),
+    (
+        "1b7c2f6a-52d4-4f0b-8f4e-6a5b4c3d2e10",
+        "Beamline 7 raw data",
+        "GCSv5_mapped_collection",
+    ),
+    (
+        "2c8d3a7b-63e5-4a1c-9a5f-7b6c5d4e3f21",
+        "Beamline 7 results, for partners",
+        "GCSv5_guest_collection",
+    ),
+    (
+        "3d9e4b8c-74f6-4b2d-8b60-8c7d6e5f4a32",
+        "Klimadaten Zürich",
+        "GCP_mapped_collection",
+    ),
+    ("4eaf5c9d-8507-4c3e-9c71-9d8e7f6a5b43", None, "GCP_guest_collection"),
 )
 
 Document = dict[str, Any]
 
 
-def endpoint(endpoint_id: str, display_name: str | None) -> Document:
+def endpoint(
+    endpoint_id: str,
+    display_name: str | None,
+    entity_type: str = "GCSv5_mapped_collection",
+) -> Document:
     """Return an endpoint document with all the fields that Transfer's documents have."""
     null = """
         acl_max_expiration_period_mins authentication_assurance_timeout
@@ -66,7 +91,7 @@ def endpoint(endpoint_id: str, display_name: str | None) -> Document:
         "default_directory": "/{server_default}/",
         "description": "An example collection of the fake Globus. " * 4,
         "display_name": display_name,
-        "entity_type": "GCSv5_mapped_collection",
+        "entity_type": entity_type,
         "expires_in": -1,
         "gcs_manager_url": "https://abc123.0001.data.globus.example",
         "gcs_version": "5.4.90",
@@ -156,7 +181,18 @@ class FakeGlobus:
             or who.type != "basic"
             or (who.username, who.password) != (CLIENT_ID, CLIENT_SECRET)
         ):
-            return refusal(401, error="invalid_client")
+            return refusal(
+                401,
+                error="invalid_client",
+                errors=[
+                    {
+                        "status": "401",
+                        "code": "UNAUTHORIZED",
+                        "detail": "Basic auth failed",
+                        "id": REQUEST_ID,
+                    }
+                ],
+            )
         if request.form.get("grant_type") != "client_credentials":
             return refusal(400, error="unsupported_grant_type")
         if request.form.get("scope") != TRANSFER_SCOPE:
@@ -212,17 +248,24 @@ class FakeGlobus:
         )
 
 
-def main(command: Sequence[str]) -> int:
-    if not command:
-        sys.stderr.write(__doc__ or "")
-        return 2
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", help="a program to run")
+    parser.add_argument(
+        "argument", nargs=argparse.REMAINDER, help="what to hand to the program"
+    )
+    args = parser.parse_args(argv)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
     with HTTPServer(threaded=True) as server:
         fake = FakeGlobus(server, [endpoint(*example) for example in EXAMPLES])
-        return subprocess.run(
-            command, env={**os.environ, **fake.environ}, check=False
-        ).returncode
+        environ = {**os.environ, **fake.environ}
+        try:
+            return subprocess.run(
+                [args.command, *args.argument], env=environ, check=False
+            ).returncode
+        except OSError as err:
+            parser.exit(127, f"{parser.prog}: error: cannot run a program: {err}\n")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import ERROR, Run
+from conftest import ERROR, Run, no_orjson
 from fake_globus import Document, FakeGlobus, endpoints
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from werkzeug import Response
+from test_listing import text
+from werkzeug import Request, Response
+from werkzeug.utils import redirect
 
 pytestmark = pytest.mark.usefixtures("pauses")
 
@@ -29,14 +31,12 @@ ODD_BODIES: dict[str, Any] = {
     "an empty object": {},
     "an object in a list": [{"DATA": []}],
 }
-TOKEN_KEYS = (
-    "access_token",
-    "expires_in",
-    "other_tokens",
-    "resource_server",
-    "scope",
-    "token_type",
-)
+CONTENT_TYPES = {
+    "a login page": "text/html",
+    "an empty body": "text/plain; charset=utf-8",
+    "no content": "text/plain; charset=utf-8",
+}
+NO_ID = f"{ERROR}Globus Transfer sent an endpoint without an ID\n"
 
 
 def altered(document: Document, key: str, value: Any) -> Document:
@@ -45,14 +45,17 @@ def altered(document: Document, key: str, value: Any) -> Document:
     return rest if value is ... else {**rest, key: value}
 
 
-def assert_no_usable_answer(fake: FakeGlobus, run: Run, service: str) -> None:
+def assert_not_globus(
+    fake: FakeGlobus, run: Run, service: str, content_type: str = "application/json"
+) -> None:
     """Whatever the answer was: a message of its sender, and no request after it."""
-    status, out, err = run()
+    message = (
+        f"{ERROR}no usable answer from {service} ({fake.url}): this ({content_type}) "
+        "is not Globus's; a proxy or login page may be in between\n"
+    )
 
-    assert (status, out) == (1, "")
-    where = f"{service} ({fake.url})"
-    assert err.startswith(f"{ERROR}no usable answer from {where}: ")
-    assert err[:-1].isprintable()
+    assert run() == (1, "", message)
+    assert len(fake.requests) == (1 if service == "Globus Auth" else 2)
     assert len(fake.requests) == (1 if service == "Globus Auth" else 2)
 
 
@@ -63,7 +66,8 @@ def test_what_is_not_a_page_is_said(
 ) -> None:
     fake.page_answer = lambda document: ODD_BODIES[answer]
 
-    assert_no_usable_answer(fake, lambda: run(*args), "Globus Transfer")
+    content_type = CONTENT_TYPES.get(answer, "application/json")
+    assert_not_globus(fake, lambda: run(*args), "Globus Transfer", content_type)
 
 
 @pytest.mark.parametrize("answer", ODD_BODIES)
@@ -72,28 +76,61 @@ def test_what_is_not_a_token_answer_is_said(
 ) -> None:
     fake.token_answer = lambda document: ODD_BODIES[answer]
 
-    assert_no_usable_answer(fake, run, "Globus Auth")
+    content_type = CONTENT_TYPES.get(answer, "application/json")
+    assert_not_globus(fake, run, "Globus Auth", content_type)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["Auth", "Transfer"])
+def test_an_answer_of_no_type_is_said(fake: FakeGlobus, run: Run, number: int) -> None:
+    def untyped(request: Request) -> Response:
+        answer = Response("Room number?")
+        del answer.headers["Content-Type"]
+        return answer
+
+    fake.faults[number] = untyped
+
+    service = ("Globus Auth", "Globus Transfer")[number]
+    assert_not_globus(fake, run, service, "of no type")
+
+
+def test_a_redirection_to_a_login_page_is_said(fake: FakeGlobus, run: Run) -> None:
+    fake.faults[0] = lambda request: redirect(f"{fake.url}v0.10/endpoint_search")
+    fake.faults[1] = lambda request: Response("Room number?", content_type="text/html")
+
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert ": this (text/html) is not Globus's; a proxy or login page may be" in err
+
+
+def test_a_content_type_is_quoted_in_one_short_line(fake: FakeGlobus, run: Run) -> None:
+    content_type = f"text/\x1b[2J{'long' * 999}"
+    fake.faults[0] = lambda request: Response(
+        "", headers={"Content-Type": content_type}
+    )
+
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert r"this (text/\x1b[2Jlonglong" in err
+    assert len(err) < 1000
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        *itertools.product(TOKEN_KEYS, (..., None, [None], {"a": 1})),
-        *((key, 7) for key in TOKEN_KEYS if key != "expires_in"),
-        ("access_token", ""),
-        ("access_token", "to\nken"),
-        ("access_token", "to\rken"),
-        ("access_token", "to ken"),
-        ("access_token", "tøken"),
-        ("access_token", "to\ud800ken"),
+        ("access_token", ...),
+        *itertools.product(
+            ("other_tokens", "resource_server", "scope"),
+            (..., None, 7, [None], {"a": 1}),
+        ),
+        ("expires_in", None),
+        ("expires_in", [None]),
         ("expires_in", "172800"),
-        ("expires_in", 10**12),
-        ("expires_in", 10**18),
         ("expires_in", 10**400),
         ("expires_in", float("inf")),
         ("expires_in", float("nan")),
         ("resource_server", "groups.api.globus.org"),
-        ("token_type", "mac"),
     ],
     ids=repr,
 )
@@ -102,65 +139,149 @@ def test_an_odd_token_answer_is_said(
 ) -> None:
     fake.token_answer = lambda document: altered(document, key, value)
 
-    assert_no_usable_answer(fake, run, "Globus Auth")
+    assert_not_globus(fake, run, "Globus Auth")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(None, 7, [None], {"a": 1}, "", "to\nken", "to\rken", "to ken", "tøken"),
+        pytest.param("to\ud800ken", marks=no_orjson),
+    ],
+    ids=repr,
+)
+def test_a_token_that_no_header_can_carry_is_said_and_not_shown(
+    fake: FakeGlobus, run: Run, token: Any
+) -> None:
+    fake.token_answer = lambda document: altered(document, "access_token", token)
+
+    assert run() == (
+        1,
+        "",
+        f"{ERROR}Globus Auth sent an access token that no header can carry\n",
+    )
+    assert len(fake.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        *itertools.product(("DATA", "has_next_page"), (..., None, 7, "text", [None])),
-        ("DATA", {}),
-        ("DATA", ""),
-        ("DATA", [[]]),
-        ("DATA", ["id"]),
-        ("DATA", []),  # although the first page is to be followed by more
-        ("has_next_page", 0),
+        *itertools.product(
+            ["token_type"], (..., None, 7, [None], {"a": 1}, "bearer", "mac")
+        ),
+        *itertools.product(
+            ["expires_in"], (..., 0, -1, 0.5, True, 172800.0, 10**12, 10**18)
+        ),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("args", [[], ["-v"]], ids=["quiet", "verbose"])
+def test_an_odd_word_about_a_token_that_works_costs_no_endpoint(
+    fake: FakeGlobus, run: Run, key: str, value: Any, args: list[str]
+) -> None:
+    fake.token_answer = lambda document: altered(document, key, value)
+
+    status, out, err = run(*args)
+
+    assert (status, out) == (0, text(250))
+    assert ERROR not in err
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *itertools.product(("DATA", "has_next_page"), (..., None, 7, {}, "")),
+        ("DATA", "text"),
+        ("has_next_page", []),
         ("has_next_page", "false"),
     ],
     ids=repr,
 )
-def test_an_odd_page_is_said(fake: FakeGlobus, run: Run, key: str, value: Any) -> None:
+@pytest.mark.parametrize("count", [3, 250])
+def test_an_odd_page_is_said(
+    fake: FakeGlobus, run: Run, key: str, value: Any, count: int
+) -> None:
+    fake.endpoints = endpoints(count)
     fake.page_answer = lambda document: altered(document, key, value)
 
-    assert_no_usable_answer(fake, run, "Globus Transfer")
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert err.startswith((f"{ERROR}Globus Transfer ", f"{ERROR}no usable answer from"))
 
 
-@pytest.mark.parametrize("value", [..., 7, 0, False, [], {}, ["text"]], ids=repr)
-@pytest.mark.parametrize(
-    ("option", "key"),
-    [
-        ("", "id"),
-        ("", "display_name"),
-        ("", "canonical_name"),
-        ("--json", "id"),
-        ("--json", "display_name"),
-        ("--json", "entity_type"),
-    ],
-)
-def test_an_odd_endpoint_is_said(
-    fake: FakeGlobus, run: Run, option: str, key: str, value: Any
+@pytest.mark.parametrize("number", [1, 2], ids=["first", "second"])
+def test_an_empty_page_that_promises_another_is_said_and_ends_the_search(
+    fake: FakeGlobus, run: Run, number: int
+) -> None:
+    fake.page_answer = lambda document: altered(
+        document, "DATA", document["DATA"] if len(fake.requests) == number else []
+    )
+
+    status, out, err = run()
+
+    assert (status, out) == (1, "")
+    assert err == f"{ERROR}Globus Transfer sent what is no page of endpoints\n"
+    assert len(fake.requests) == number + 1
+
+
+@pytest.mark.parametrize("item", [None, 7, "id", [], ["id"], {}], ids=repr)
+@pytest.mark.parametrize("args", [[], ["--json"]], ids=["text", "JSON"])
+def test_what_is_not_an_endpoint_is_said(
+    fake: FakeGlobus, run: Run, args: list[str], item: Any
+) -> None:
+    fake.page_answer = lambda document: {
+        **document,
+        "DATA": [*document["DATA"][1:], item],
+    }
+
+    assert run(*args) == (1, "", NO_ID)
+
+
+@pytest.mark.parametrize("value", [..., None, 7, 0, False, [], {}, ["text"]], ids=repr)
+@pytest.mark.parametrize("args", [[], ["--json"]], ids=["text", "JSON"])
+def test_an_endpoint_without_an_id_is_said(
+    fake: FakeGlobus, run: Run, args: list[str], value: Any
+) -> None:
+    fake.endpoints[99] = altered(fake.endpoints[99], "id", value)
+
+    assert run(*args) == (1, "", NO_ID)
+
+
+ODD_FIELDS = [..., None, "", 7, 0, False, [], {}, ["text"], {"a": None}]
+
+
+@pytest.mark.parametrize("value", ODD_FIELDS, ids=repr)
+@pytest.mark.parametrize("key", ["display_name", "entity_type"])
+def test_an_odd_field_costs_no_endpoint_and_is_in_json_as_it_came(
+    fake: FakeGlobus, run: Run, key: str, value: Any
 ) -> None:
     fake.endpoints[99] = altered(fake.endpoints[99], key, value)
 
-    assert_no_usable_answer(fake, lambda: run(*option.split()), "Globus Transfer")
+    status, out, err = run("--json")
+
+    assert (status, err) == (0, "")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["id"] for line in lines] == [e["id"] for e in endpoints(250)]
+    assert list(lines[99]) == ["id", "display_name", "entity_type"]
+    assert lines[99][key] == (None if value is ... else value)
 
 
-@pytest.mark.parametrize(
-    ("option", "key"),
-    [("", "id"), ("", "canonical_name"), ("--json", "id"), ("--json", "entity_type")],
-)
-def test_a_null_is_said_where_globus_has_none(
-    fake: FakeGlobus, run: Run, option: str, key: str
+@pytest.mark.parametrize("value", ODD_FIELDS, ids=repr)
+@pytest.mark.parametrize("key", ["display_name", "entity_type"])
+def test_an_odd_field_costs_no_endpoint_in_text(
+    fake: FakeGlobus, run: Run, key: str, value: Any
 ) -> None:
-    fake.endpoints[99] = altered(fake.endpoints[99], key, None)
+    fake.endpoints[99] = altered(fake.endpoints[99], key, value)
+    lines = text(250).splitlines()
+    if key == "display_name":
+        named = isinstance(value, (int, list, dict)) and value
+        lines[100] = lines[100].partition(" ")[0] + (f" {value}" if named else "")
 
-    assert_no_usable_answer(fake, lambda: run(*option.split()), "Globus Transfer")
+    status, out, err = run()
 
-
-def test_an_endpoint_with_no_name_at_all_is_said(fake: FakeGlobus, run: Run) -> None:
-    fake.endpoints = [{**endpoints(1)[0], "display_name": None, "canonical_name": None}]
-
-    assert_no_usable_answer(fake, run, "Globus Transfer")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == lines
 
 
 JSON = st.recursive(
@@ -233,6 +354,7 @@ def test_no_mutation_of_the_documented_answers_breaks_the_rule(
 
     assert result.status in (0, 1)
     assert (result.status == 1) == result.err.startswith(ERROR)
+    assert result.status == 0 or not result.out or "incomplete" in result.err
     assert result.err[:-1].isprintable()
     assert MARK not in result.out + result.err
     assert len(fake.requests) <= 1 + 10 * 6
