@@ -105,13 +105,21 @@ def test_a_host_with_no_such_name_is_named(environ: dict[str, str], run: Run) ->
     )
 
 
-def test_a_refused_connection_is_named(environ: dict[str, str], run: Run) -> None:
-    with socket.socket() as deaf:  # bound, so nobody else's, but not listening
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    """The address of a socket that is bound, so nobody else's, but not listening."""
+    with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
-        environ["GLOBUS_SDK_SERVICE_URL_TRANSFER"] = url
+        yield f"127.0.0.1:{deaf.getsockname()[1]}"
 
-        status, out, err = run()
+
+def test_a_refused_connection_is_named(
+    environ: dict[str, str], run: Run, deaf: str
+) -> None:
+    url = f"http://{deaf}/"
+    environ["GLOBUS_SDK_SERVICE_URL_TRANSFER"] = url
+
+    status, out, err = run()
 
     assert (status, out) == (1, "")
     assert err == (
@@ -233,15 +241,15 @@ def test_a_timeout_that_cannot_be_waited_for_names_what_to_check(
         "http://svc-proxy:Winter?2026@proxy.invalid:3128",
         "http://svc-proxy:Winter\\2026@proxy.invalid:3128",
         "http://svc-proxy:Winter[2026@proxy.invalid:3128",
-        "http://svc-proxy:Winter 2026@proxy.invalid:3128",
+        "http://svc-proxy:Winter 2026@{deaf}",
         "http://svc-proxy:2026/Winter@proxy.invalid:3128",
         "http://svc-proxy:2026?Winter@proxy.invalid:3128",
         "http://svc-proxy:2026\\Winter@proxy.invalid:3128",
         "http://svc-proxy:Winter2026@proxy.invalid:99999",
         "http://svc-proxy:Winter2026@proxy.invalid:3128\r",
         "http://svc-proxy:Winter2026@Winter2026 .invalid:3128",
-        "http://svc-proxy:Winter2026@proxy.invalid:3128",
-        "https://svc-proxy:Winter2026@proxy.invalid:3128",
+        "http://svc-proxy:Winter2026@{deaf}",
+        "https://svc-proxy:Winter2026@{deaf}",
         "socks5://svc-proxy:Winter2026@proxy.invalid:3128",
         "ftp://svc-proxy:Winter2026@proxy.invalid:3128",
         "svc-proxy:Winter2026@proxy.invalid:3128",
@@ -249,9 +257,9 @@ def test_a_timeout_that_cannot_be_waited_for_names_what_to_check(
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_not_shown_with_its_password(
-    environ: dict[str, str], run: Run, proxy: str
+    environ: dict[str, str], run: Run, deaf: str, proxy: str
 ) -> None:
-    environ["HTTPS_PROXY"] = proxy
+    environ["HTTPS_PROXY"] = proxy.format(deaf=deaf)
     environ["GLOBUS_SDK_SERVICE_URL_AUTH"] = "https://auth.globus.invalid/"
 
     status, out, err = run()
