@@ -28,7 +28,7 @@ try:
 
     if not hasattr(globus_sdk.BaseClient, "__enter__"):
         raise ImportError(f"found {globus_sdk.__version__}")
-    # by name, since the SDK loads its parts, and fails, only when they are named
+    # the SDK loads its parts, and finds them broken, only when they are named
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
     from globus_sdk.transport import RetryCheckResult, RetryContext
 except Exception as err:  # noqa: BLE001
@@ -56,7 +56,7 @@ def list_endpoints(heading: str, format_line: Callable[[dict[str, Any]], str]) -
     try:
         auth = ConfidentialAppAuthClient(client_id, client_secret)
         transfer = TransferClient()
-    except ValueError:  # from the SDK, which shows a setting's value and not its name
+    except ValueError:  # of the SDK, which shows a setting's value and not its name
         names = ", ".join(name for name in os.environ if name.startswith("GLOBUS_SDK_"))
         raise Failure(f"the SDK cannot use a setting; check {names}", 2) from None
 
@@ -75,7 +75,7 @@ def read_credentials() -> tuple[str, str]:
     client_id, client_secret = (os.getenv(name, "").strip() for name in names)
     if missing := [n for n, v in zip(names, (client_id, client_secret)) if not v]:
         raise Failure(f"{' and '.join(missing)} missing; see .env.example", 2)
-    if not client_secret.isprintable():  # but bytes that are no UTF-8, say
+    if not client_secret.isprintable():  # say, bytes that are not UTF-8
         raise Failure("GLOBUS_CLIENT_SECRET is not text; see .env.example", 2)
     try:
         return str(uuid.UUID(client_id)), client_secret
@@ -105,14 +105,9 @@ def search(transfer: TransferClient) -> list[dict[str, Any]]:
         ):
             pages.append((page["DATA"], page["has_next_page"]))
             if not page["DATA"]:
-                break  # even if it promises more: the SDK would ask for ever
+                break  # even if it promises another: the SDK would ask for ever
     for page, more in pages:
-        if (
-            not isinstance(page, list)
-            or not isinstance(more, bool)
-            or more
-            and not page
-        ):
+        if (type(page), type(more)) != (list, bool) or (more and not page):
             raise Failure("Globus Transfer sent what is no page of endpoints")
         endpoints += page
     if not all(isinstance(e, dict) and isinstance(e.get("id"), str) for e in endpoints):
@@ -153,7 +148,8 @@ def answers_from(client: globus_sdk.BaseClient) -> Iterator[None]:
     service = f"Globus {client.service_name.title()} ({address})"
     answers: list[Any] = []
 
-    @client.retry_config.checks.register_check  # where each answer passes
+    # what the SDK raises about an answer does not hold it; its retry checks see each
+    @client.retry_config.checks.register_check
     def keep(context: RetryContext) -> RetryCheckResult:
         answers.append(context.response)
         return RetryCheckResult.no_decision
@@ -176,9 +172,9 @@ def answers_from(client: globus_sdk.BaseClient) -> Iterator[None]:
 def refusal(err: globus_sdk.GlobusAPIError) -> str:
     """Return what Globus said, and what to check."""
     body = err.raw_json if isinstance(err.raw_json, dict) else {}
-    oauth = [body.get("error"), body.get("error_description")]  # not read by the SDK
-    request_id = err.request_id and f"request ID {err.request_id}"
-    words = [err.http_reason, *oauth, err.code, err.message, request_id]
+    # OAuth's own two words, which the SDK does not read
+    words = [err.http_reason, body.get("error"), body.get("error_description")]
+    words += [err.code, err.message, err.request_id and f"request ID {err.request_id}"]
     said = ", ".join(word for word in words if word and isinstance(word, str))
     if isinstance(err, globus_sdk.AuthAPIError) and err.http_status in (400, 401):
         said += "; check GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET, and that the client"
