@@ -200,9 +200,12 @@ def test_a_message_is_cut_after_secrets_are_hidden_and_marks_are_escaped(
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["Auth", "Transfer"])
+@pytest.mark.parametrize("end", ["", "\r"], ids=["Unix", "Windows"])
 def test_a_server_that_echoes_the_request_gives_no_secret_away(
-    fake: FakeGlobus, run: Run, number: int
+    fake: FakeGlobus, environ: dict[str, str], run: Run, number: int, end: str
 ) -> None:
+    environ["GLOBUS_CLIENT_SECRET"] += end
+
     def echo(request: Request) -> Response:
         words = f"got {request.headers['Authorization']}, I know {CLIENT_SECRET}"
         return refusal(400, code="Echo", message=words, error=words)
@@ -224,6 +227,8 @@ def test_a_server_that_echoes_the_request_gives_no_secret_away(
         pytest.param("null", id="null"),
         pytest.param("[[]]", id="a list"),
         pytest.param('{"code": 7, "message": [], "error": {}, "errors": 7}', id="odd"),
+        pytest.param('{"error": {"a": 7}, "error_description": [7]}', id="odd words"),
+        pytest.param('{"error": "", "error_description": ""}', id="empty words"),
         pytest.param('{"errors": [{"id": 7, "detail": null}, {}]}', id="odd within"),
         pytest.param('{"code": "No"', id="cut short"),
     ],
@@ -238,7 +243,7 @@ def test_an_odd_refusal_is_a_refusal_too(
     status, out, err = run()
 
     assert (status, out) == (1, "")
-    assert " refused: 403 FORBIDDEN" in err
+    assert err.endswith(" refused: 403 FORBIDDEN\n")
     assert len(fake.requests) == number + 1
 
 
