@@ -28,7 +28,7 @@ try:
 
     if not hasattr(globus_sdk.BaseClient, "__enter__"):
         raise ImportError(f"found {globus_sdk.__version__}")
-    # the SDK loads its parts, and finds them broken, only when they are named
+    # named here, since the SDK loads its parts, and finds them broken, when named
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
     from globus_sdk.transport import RetryCheckResult, RetryContext
 except Exception as err:  # noqa: BLE001
@@ -51,12 +51,12 @@ class Failure(Exception):
 
 
 def list_endpoints(heading: str, format_line: Callable[[dict[str, Any]], str]) -> None:
-    """Print what the service account owns; Failure if that is not, or may not be, all."""
+    """Print what the service account owns, then raise Failure if it may lack some."""
     client_id, client_secret = read_credentials()
     try:
         auth = ConfidentialAppAuthClient(client_id, client_secret)
         transfer = TransferClient()
-    except ValueError:  # of the SDK, which shows a setting's value and not its name
+    except ValueError:  # the SDK's message has a setting's value, but not its name
         names = ", ".join(name for name in os.environ if name.startswith("GLOBUS_SDK_"))
         raise Failure(f"the SDK cannot use a setting; check {names}", 2) from None
 
@@ -108,7 +108,7 @@ def search(transfer: TransferClient) -> list[dict[str, Any]]:
                 break  # even if it promises another: the SDK would ask for ever
     for page, more in pages:
         if (type(page), type(more)) != (list, bool) or (more and not page):
-            raise Failure("Globus Transfer sent what is no page of endpoints")
+            raise Failure("Globus Transfer sent a malformed page of endpoints")
         endpoints += page
     if not all(isinstance(e, dict) and isinstance(e.get("id"), str) for e in endpoints):
         raise Failure("Globus Transfer sent an endpoint without an ID")
@@ -143,12 +143,15 @@ def printable(text: str) -> str:
 
 @contextmanager
 def answers_from(client: globus_sdk.BaseClient) -> Iterator[None]:
-    """Turn what goes wrong while a service is asked into a Failure that names it."""
+    """Turn what goes wrong while a service is asked into a Failure that names it.
+
+    Checks of ours belong after it: here, whatever is raised is blamed on the service.
+    """
     address = client.base_url.rpartition("@")[2]  # without a user and a password
     service = f"Globus {client.service_name.title()} ({address})"
     answers: list[Any] = []
 
-    # what the SDK raises about an answer does not hold it; its retry checks see each
+    # an exception of the SDK's does not hold the answer; its retry checks see each one
     @client.retry_config.checks.register_check
     def keep(context: RetryContext) -> RetryCheckResult:
         answers.append(context.response)
@@ -163,7 +166,7 @@ def answers_from(client: globus_sdk.BaseClient) -> Iterator[None]:
         message = f"no usable answer from {service}: {fault(err, answers)}"
     assert client.authorizer
     header = client.authorizer.get_authorization_header() or ""
-    # hide before escaping, which may split a secret, and shorten last
+    # hide before shortening, which could leave half a secret
     for secret in (os.environ["GLOBUS_CLIENT_SECRET"].strip(), *header.split()[1:]):
         message = message.replace(secret, "[hidden]")
     raise Failure(re.sub("^(.{500}).+(.{300})$", r"\1 ... \2", printable(message)))

@@ -221,7 +221,7 @@ def test_an_empty_page_that_promises_another_is_said_and_ends_the_search(
     status, out, err = run()
 
     assert (status, out) == (1, "")
-    assert err == f"{ERROR}Globus Transfer sent what is no page of endpoints\n"
+    assert err == f"{ERROR}Globus Transfer sent a malformed page of endpoints\n"
     assert len(fake.requests) == number + 1
 
 
