@@ -116,6 +116,7 @@ def search(transfer: TransferClient) -> list[dict[str, Any]]:
 
 
 def check_complete(endpoints: list[dict[str, Any]]) -> None:
+    """Raise Failure if Globus may have left endpoints out."""
     doubt = "the list may be incomplete"
     if len(endpoints) >= MAX_RESULTS:
         raise Failure(f"{doubt}: Globus returns at most {MAX_RESULTS} for a search")
