@@ -1,25 +1,35 @@
-"""What the tests share: the fake Globus, and two ways to run the script against it."""
+"""What the tests share: the fake Globus, and how to run main() and a process."""
 
 from __future__ import annotations
 
 import base64
-import importlib.util
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
-from fake_globus import CLIENT_ID, CLIENT_SECRET, FakeGlobus, endpoints
+from fake_globus import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    TOKEN_MARK,
+    Document,
+    Fake,
+    answer,
+    endpoints,
+)
 from pytest_httpserver import HTTPServer
-from werkzeug import Response
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "list_endpoints.py"
+PYTHON = shlex.quote(sys.executable)
+COMMAND = f"{PYTHON} {shlex.quote(str(SCRIPT))}"
 ERROR = "list_endpoints.py: error: "
+HEADING = f"Endpoints Belonging to {CLIENT_ID}@clients.auth.globus.org:\n"
 sys.path.insert(0, str(ROOT))
 
 import list_endpoints
@@ -34,47 +44,55 @@ class Result(NamedTuple):
 
 
 Run = Callable[..., Result]
-no_orjson = pytest.mark.skipif(
-    importlib.util.find_spec("orjson") is not None,
-    reason="orjson, which the SDK prefers, refuses lone surrogates",
-)
+Failure = Callable[..., str]
+Environ = dict[str, str]
 
 
-def sh(command: str, env: dict[str, str], cwd: Path = ROOT) -> Result:
-    """Run a line of shell."""
-    process = subprocess.run(
+def text(documents: Iterable[Document]) -> str:
+    """Return the list of these endpoints, as text."""
+    return HEADING + "".join(f"[{e['id']}] {e['display_name']}\n" for e in documents)
+
+
+def altered(document: Document, key: str, value: Any) -> Document:
+    """Return the document with that value, or without the key if the value is ...."""
+    document = {**document, key: value}
+    return {name: each for name, each in document.items() if each is not ...}
+
+
+def checked(result: Result) -> Result:
+    """Check what is to be true of every run, whatever happens in it."""
+    basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+    for never in (CLIENT_SECRET, basic, TOKEN_MARK, "Traceback", "Exception ignored"):
+        assert never not in result.out
+        assert never not in result.err
+    return result
+
+
+def start(command: str, environ: Environ, cwd: Path = ROOT) -> subprocess.Popen[str]:
+    """Start a line of shell, in a process group of its own."""
+    return subprocess.Popen(
         ["/bin/sh", "-c", command],
-        check=False,
-        env=env,
+        env=environ,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
-    return Result(process.returncode, process.stdout, process.stderr)
-
-
-def start(env: dict[str, str]) -> subprocess.Popen[str]:
-    """Start the script as a process, with pipes to read what it prints."""
-    return subprocess.Popen(
-        [sys.executable, SCRIPT],
-        env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        errors="surrogateescape",
+        start_new_session=True,
     )
 
 
-def checked(result: Result, fake: FakeGlobus) -> Result:
-    """Check what is to be true of every run, whatever happens in it."""
-    basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
-    for secret in (CLIENT_SECRET, basic, *fake.tokens):
-        assert secret not in result.out
-        assert secret not in result.err
-    assert "Traceback" not in result.err
-    assert "Exception ignored" not in result.err
-    return result
+def finish(process: subprocess.Popen[str]) -> Result:
+    """Return what a user sees of a process, once it has ended."""
+    out, err = process.communicate(timeout=60)
+    return checked(Result(process.returncode, out, err))
+
+
+def sh(command: str, environ: Environ, cwd: Path = ROOT) -> Result:
+    """Run a line of shell."""
+    with start(command, environ, cwd) as process:
+        return finish(process)
 
 
 @pytest.fixture(scope="session")
@@ -84,17 +102,17 @@ def http_server() -> Iterator[HTTPServer]:
 
 
 @pytest.fixture
-def fake(http_server: HTTPServer) -> FakeGlobus:
+def fake(http_server: HTTPServer) -> Fake:
     """A Globus where the service account owns three pages of endpoints."""
     http_server.clear()
-    fake = FakeGlobus(http_server, endpoints(250))
+    fake = Fake(http_server, endpoints(250))
     # so that a script that would ask for ever fails its test instead
-    fake.faults = dict.fromkeys(range(99, 999), lambda request: Response(status=410))
+    fake.faults = dict.fromkeys(range(99, 999), lambda request: answer(410, {}))
     return fake
 
 
 @pytest.fixture
-def environ(fake: FakeGlobus, tmp_path: Path) -> dict[str, str]:
+def environ(fake: Fake, tmp_path: Path) -> Environ:
     """The environment of a run: cron's own, the fake's, and what measures coverage."""
     coverage = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
     return {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **fake.environ, **coverage}
@@ -102,54 +120,60 @@ def environ(fake: FakeGlobus, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run(
-    fake: FakeGlobus,
-    environ: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    environ: Environ, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Run:
-    """Run main() in this process: quick, and what it sleeps can be patched."""
+    """Run main() in this process: quick, and its sleep can be patched."""
 
     def run(*args: str) -> Result:
-        capsys.readouterr()
         with monkeypatch.context() as patch:
-            for name in set(os.environ) - set(environ):
-                patch.delenv(name)
-            for name, value in environ.items():
-                patch.setenv(name, value)
-            status = list_endpoints.main(args)
-        return checked(Result(status, *capsys.readouterr()), fake)
+            patch.setattr(os, "environ", environ)
+            try:
+                status: Any = list_endpoints.main(args)
+            except SystemExit as end:
+                status = end.code
+        return checked(Result(status, *capfd.readouterr()))
 
     return run
 
 
 @pytest.fixture
-def run_script(fake: FakeGlobus, environ: dict[str, str]) -> Run:
-    """Run the script as a process."""
+def failure(run: Run) -> Failure:
+    """Run main(), which is to print one line on stderr and nothing else; return it."""
 
-    def run_script(*args: str, **kwargs: Any) -> Result:
-        process = subprocess.run(
-            [sys.executable, SCRIPT, *args],
-            check=False,
-            **{
-                "env": environ,
-                "stdout": subprocess.PIPE,
-                "stderr": subprocess.PIPE,
-                "encoding": "utf-8",
-                "timeout": 60,
-                **kwargs,
-            },
-        )
-        out, err = process.stdout or "", process.stderr or ""
-        return checked(Result(process.returncode, out, err), fake)
+    def failure(*args: str) -> str:
+        status, out, err = run(*args)
+        assert (status, out, err[-1:]) == (1, "", "\n")
+        assert err.startswith(ERROR)
+        assert err[:-1].isprintable()
+        assert len(err) < 1000
+        return err[len(ERROR) : -1]
 
-    return run_script
+    return failure
+
+
+class Hold:
+    """Keeps an answer back until its release, which the end of the test is, too."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.release = threading.Event()
+
+    def __call__(self, answer: Any) -> Any:
+        self.arrived.set()
+        self.release.wait(30)
+        return answer
+
+
+@pytest.fixture
+def hold() -> Iterator[Hold]:
+    hold = Hold()
+    yield hold
+    hold.release.set()
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Make the SDK's pauses between tries a list instead of a wait."""
     pauses: list[float] = []
-    monkeypatch.setattr(
-        "globus_sdk.transport.requests.time", SimpleNamespace(sleep=pauses.append)
-    )
+    monkeypatch.setattr("time.sleep", pauses.append)
     return pauses
