@@ -159,11 +159,8 @@ def status(code: int, **headers: str) -> Answer:
 
 FAULTS: dict[str, tuple[Answer, str]] = {
     "429": (status(429, **{"Retry-After": "7"}), "failed: 429 later"),
-    "500": (status(500), "failed: 500 later"),
-    "502": (status(502), "failed: 502 later"),
-    "503": (status(503), "failed: 503 later"),
-    "504": (status(504), "failed: 504 later"),
-    "reset": (reset, f"localhost {NETWORK}ConnectionError: [Errno 104]"),
+    **{str(n): (status(n), f"failed: {n} later") for n in (500, 502, 503, 504)},
+    "reset": (reset, f"{NETWORK}ConnectionError: [Errno {errno.ECONNRESET}]"),
     "closed": (close, f"localhost {NETWORK}ConnectionError: Remote end closed"),
     "cut short": (cut_short, f"Globus {NETWORK}ChunkedEncodingError"),
 }
@@ -210,9 +207,7 @@ def deaf() -> Iterator[str]:
         yield f"127.0.0.1:{deaf.getsockname()[1]}"
 
 
-def test_a_refused_connection_is_named(
-    environ: Environ, failure: Failure, deaf: str
-) -> None:
+def test_a_closed_port_is_named(environ: Environ, failure: Failure, deaf: str) -> None:
     environ["GLOBUS_SDK_SERVICE_URL_TRANSFER"] = f"http://{deaf}/"
 
     refused = f"ConnectionError: [Errno {errno.ECONNREFUSED}] Connection refused"
@@ -357,42 +352,31 @@ def test_an_answer_that_is_not_globus_s_is_told_by_its_place_and_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("which", "key", "value"),
     [
-        ("access_token", ...),
-        ("access_token", None),
-        ("access_token", f"{TOKEN_MARK}\nken"),
-        ("access_token", f"{TOKEN_MARK}東京"),
-        ("resource_server", "groups.api.globus.org"),
-        ("expires_in", None),
+        ("token", "access_token", ...),
+        ("token", "access_token", None),
+        ("token", "access_token", f"{TOKEN_MARK}\nken"),
+        ("token", "access_token", f"{TOKEN_MARK}東京"),
+        ("token", "resource_server", "groups.api.globus.org"),
+        ("token", "expires_in", None),
+        ("page", "DATA", ...),
+        ("page", "DATA", None),
+        ("page", "DATA", [None]),
+        ("page", "has_next_page", ...),
     ],
-    ids=repr,
 )
-def test_a_token_that_cannot_be_used_is_not_sent(
-    fake: Fake, failure: Failure, key: str, value: Any
+def test_a_document_that_lacks_what_is_needed_fails_and_ends_the_run(
+    fake: Fake, failure: Failure, which: str, key: str, value: Any
 ) -> None:
-    fake.token_answer = lambda document: altered(document, key, value)
-
-    assert "; check " in failure()
-    assert len(fake.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("DATA", ...), ("DATA", None), ("DATA", [None]), ("has_next_page", ...)],
-    ids=repr,
-)
-def test_a_page_that_lacks_what_makes_it_one_is_no_list(
-    fake: Fake, failure: Failure, key: str, value: Any
-) -> None:
-    fake.page_answer = lambda document: altered(document, key, value)
+    setattr(fake, f"{which}_answer", lambda document: altered(document, key, value))
 
     failure()
-    assert len(fake.requests) == 2
+    assert len(fake.requests) == (1 if which == "token" else 2)
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["first", "second"])
-def test_an_empty_page_that_promises_another_ends_the_search(
+def test_an_empty_page_with_a_next_fails(
     fake: Fake, failure: Failure, number: int
 ) -> None:
     fake.page_answer = lambda document: altered(
@@ -404,9 +388,7 @@ def test_an_empty_page_that_promises_another_ends_the_search(
 
 
 @pytest.mark.parametrize("value", [..., None, 7, ["text"]], ids=repr)
-def test_an_endpoint_without_an_id_is_no_part_of_a_list(
-    fake: Fake, failure: Failure, value: Any
-) -> None:
+def test_no_list_without_every_id(fake: Fake, failure: Failure, value: Any) -> None:
     fake.endpoints[99] = altered(fake.endpoints[99], "id", value)
 
     assert failure() == "Globus Transfer sent an endpoint without an ID"
@@ -421,9 +403,7 @@ def test_a_negative_pause_is_told_by_its_place(fake: Fake, environ: Environ) -> 
     assert re.fullmatch(f"{ERROR}{UNEXPECTED.replace('w+', 'w*ValueError', 1)}\n", err)
 
 
-def test_a_mistake_in_the_script_is_told_by_its_place_even_under_v(
-    environ: Environ, tmp_path: Path
-) -> None:
+def test_our_own_mistake_is_told_by_its_place(environ: Environ, tmp_path: Path) -> None:
     script = SCRIPT.read_text(encoding="utf-8").replace("zip(names", "zap(names")
     (tmp_path / "edited.py").write_text(script, encoding="utf-8")
     line = script[: script.index("zap(")].count("\n") + 1

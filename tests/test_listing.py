@@ -38,9 +38,7 @@ def test_text_is_a_heading_and_a_line_for_each_endpoint(fake: Fake, run: Run) ->
     )
 
 
-def test_json_is_an_object_a_line_with_three_fields_in_ascii_and_no_heading(
-    fake: Fake, run: Run
-) -> None:
+def test_json_is_an_ascii_object_a_line_of_three_fields(fake: Fake, run: Run) -> None:
     fake.endpoints = EXAMPLES[3:]
 
     status, out, err = run("--json")
@@ -54,9 +52,7 @@ def test_json_is_an_object_a_line_with_three_fields_in_ascii_and_no_heading(
     )
 
 
-def test_administered_lists_what_the_account_does_not_own_too(
-    fake: Fake, run: Run
-) -> None:
+def test_administered_lists_what_is_not_owned_too(fake: Fake, run: Run) -> None:
     fake.endpoints = EXAMPLES[:3]
 
     status, out, err = run("--administered")
@@ -68,9 +64,7 @@ def test_administered_lists_what_the_account_does_not_own_too(
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250, 999])
-def test_every_endpoint_is_listed_in_order_in_the_fewest_requests(
-    fake: Fake, run: Run, count: int
-) -> None:
+def test_all_are_listed_in_fewest_requests(fake: Fake, run: Run, count: int) -> None:
     fake.endpoints = endpoints(count)
 
     assert run() == (0, text(endpoints(count)), "")
@@ -136,9 +130,7 @@ def test_an_odd_field_costs_no_endpoint_and_is_in_json_as_it_came(
     assert line[key] == (None if value is ... else value)
 
 
-def test_each_run_asks_for_a_token_of_its_own_for_the_transfer_scope_alone(
-    fake: Fake, run: Run
-) -> None:
+def test_each_run_asks_for_a_token_for_the_transfer_scope(fake: Fake, run: Run) -> None:
     run()
     grant = fake.requests[0]
     run()
@@ -149,7 +141,7 @@ def test_each_run_asks_for_a_token_of_its_own_for_the_transfer_scope_alone(
     assert len(set(fake.tokens)) == 2
 
 
-def test_the_search_asks_for_what_is_owned_and_for_three_fields_and_no_more(
+def test_the_search_asks_for_what_is_owned_in_three_fields(
     fake: Fake, run: Run
 ) -> None:
     fields = "id,display_name,entity_type"
@@ -164,9 +156,7 @@ def test_the_search_asks_for_what_is_owned_and_for_three_fields_and_no_more(
     ]
 
 
-def test_help_names_the_variables_the_exit_statuses_and_the_options(
-    environ: Environ,
-) -> None:
+def test_help_names_variables_exit_statuses_and_options(environ: Environ) -> None:
     status, out, err = sh(f"{COMMAND} --help", environ)
 
     assert (status, err) == (0, "")
@@ -176,9 +166,7 @@ def test_help_names_the_variables_the_exit_statuses_and_the_options(
     assert options == ["--help", "--administered", "--json", "--verbose"]
 
 
-def test_verbose_logs_requests_and_retries_and_no_secret(
-    fake: Fake, environ: Environ
-) -> None:
+def test_verbose_logs_requests_and_retries(fake: Fake, environ: Environ) -> None:
     fake.faults[1] = lambda request: answer(503, {"code": "Busy"})
 
     status, out, err = sh(f"{COMMAND} -v", environ)

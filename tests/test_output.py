@@ -57,9 +57,7 @@ def test_a_name_is_shown_on_one_line_and_drives_no_terminal(
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(st.characters(codec="utf-8") | st.characters(categories=["Cs"])))
 @example(name="".join(map(chr, range(0x250))))
-def test_any_name_is_one_printable_line_and_the_very_same_in_json(
-    fake: Fake, run: Run, name: str
-) -> None:
+def test_any_name_is_a_line_and_itself_in_json(fake: Fake, run: Run, name: str) -> None:
     fake.requests.clear()
     fake.endpoints = [endpoint(ID, name)]
 
@@ -91,9 +89,7 @@ def test_what_the_encoding_lacks_is_shown_escaped(
     assert sh(COMMAND, {**environ, **locale}) == (0, f"{HEADING}[{ID}] {shown}\n", "")
 
 
-def test_a_pipe_that_nobody_reads_ends_the_run_without_a_word(
-    environ: Environ, tmp_path: Path
-) -> None:
+def test_a_pipe_nobody_reads_ends_it_quietly(environ: Environ, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader_that_goes = "exec 3<> pipe 4> pipe 3>&-"
 
@@ -105,18 +101,14 @@ def test_a_pipe_that_nobody_reads_ends_the_run_without_a_word(
     [("> /dev/full", "[Errno 28] No space left on device\n"), (">&-", "")],
     ids=["full disk", "closed"],
 )
-def test_a_stdout_that_cannot_be_written_is_said_once(
-    environ: Environ, to: str, said: str
-) -> None:
+def test_an_unwritable_stdout_is_reported(environ: Environ, to: str, said: str) -> None:
     status, _, err = sh(f"{COMMAND} {to}", environ)
 
     assert (status, err.count("\n")) == (1, 1)
     assert err.startswith(f"{ERROR}cannot write to stdout: {said}")
 
 
-def test_a_message_never_lands_in_the_list_when_stderr_is_closed(
-    environ: Environ,
-) -> None:
+def test_no_message_lands_in_the_list_when_stderr_is_closed(environ: Environ) -> None:
     del environ["GLOBUS_CLIENT_ID"]
 
     status, out, _ = sh(f"{COMMAND} 2>&-", environ)
@@ -124,9 +116,7 @@ def test_a_message_never_lands_in_the_list_when_stderr_is_closed(
     assert (status != 0, out) == (True, "")
 
 
-def test_ctrl_c_ends_it_with_130_and_no_word(
-    fake: Fake, environ: Environ, hold: Hold
-) -> None:
+def test_ctrl_c_ends_it_with_130(fake: Fake, environ: Environ, hold: Hold) -> None:
     fake.faults[1] = hold
     # tests that run in the background would hand on that Ctrl-C is to be ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)

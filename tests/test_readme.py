@@ -39,12 +39,8 @@ UV = "~/.local/bin/uv run -q --env-file .env list_endpoints.py"
 
 def blocks(language: str) -> list[str]:
     """Return the code blocks of README.md in that language."""
-    found = re.findall(
-        rf"^( *)```{language}\n(.*?)^ *```$", README, re.DOTALL | re.MULTILINE
-    )
-    return [
-        re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found
-    ]
+    found = re.findall(rf"(?ms)^( *)```{language}\n(.*?)^ *```$", README)
+    return [re.sub(f"(?m)^{indent}", "", block) for indent, block in found]
 
 
 def block(language: str, word: str) -> str:
@@ -82,9 +78,7 @@ def test_the_first_sample_is_what_the_try_out_prints(checkout: Path) -> None:
     assert sh(try_out, PATH, checkout) == (0, blocks("text")[0], "")
 
 
-def test_the_sample_of_an_account_that_owns_nothing_is_what_it_gets(
-    fake: Fake, run: Run
-) -> None:
+def test_a_new_account_gets_what_the_sample_shows(fake: Fake, run: Run) -> None:
     fake.endpoints = []
 
     assert run().out == blocks("text")[1]
@@ -100,9 +94,7 @@ def test_the_sample_of_jq_is_what_it_prints() -> None:
     assert sh(f"{FAKE_GLOBUS} sh -c {inner}", PATH) == (0, blocks("text")[2], "")
 
 
-def test_the_set_up_makes_a_private_env_once_and_never_overwrites_it(
-    tmp_path: Path,
-) -> None:
+def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
     (tmp_path / ".env.example").write_text(ENV_EXAMPLE, encoding="utf-8")
     command = block("sh", ".env.example").splitlines()[-1]
     env_file = tmp_path / ".env"
@@ -135,9 +127,7 @@ def test_a_filled_in_env_works_and_one_that_is_not_says_what_to_do(
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_what_no_shell_may_read_is_safe_between_the_quotes(
-    checkout: Path, shell: str
-) -> None:
+def test_no_shell_reads_what_is_between_the_quotes(checkout: Path, shell: str) -> None:
     write_env(checkout, {"GLOBUS_CLIENT_SECRET": 'a b&c;d$HOME"e\\f#g`h'})
     show = 'set -a; . ./.env; printf %s "$GLOBUS_CLIENT_SECRET"'
 
@@ -163,9 +153,7 @@ def test_the_script_and_requirements_txt_require_the_same() -> None:
     assert inline[1] == (ROOT / "requirements.txt").read_text().strip()
 
 
-def test_the_lines_for_uv_are_what_uv_understands(
-    fake: Fake, tmp_path: Path, checkout: Path
-) -> None:
+def test_uv_understands_its_lines(fake: Fake, tmp_path: Path, checkout: Path) -> None:
     """With the real uv, which fetches the SDK from the package index."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("GLOBUS_")}
     environ.update(HOME=str(tmp_path), UV_PYTHON=sys.executable, no_proxy="localhost")

@@ -91,18 +91,14 @@ def test_a_setting_that_cannot_work_is_not_shown_and_says_what_to_check(
         ("GLOBUS_SDK_HTTP_TIMEOUT", "-1"),
     ],
 )
-def test_a_value_that_can_be_understood_works(
-    environ: Environ, run: Run, name: str, value: str
-) -> None:
+def test_a_clear_value_works(environ: Environ, run: Run, name: str, value: str) -> None:
     environ[name] = value
 
     assert run() == (0, text(endpoints(250)), "")
 
 
 @pytest.mark.parametrize("arg", ["--all", "--js", "--client-id=x", "stray"])
-def test_an_argument_that_it_does_not_know_is_a_usage_error(
-    fake: Fake, environ: Environ, arg: str
-) -> None:
+def test_an_unknown_argument_is_refused(fake: Fake, environ: Environ, arg: str) -> None:
     status, out, err = sh(f"{COMMAND} {arg}", environ)
 
     assert (status, out) == (2, "")
