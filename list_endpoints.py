@@ -6,8 +6,8 @@
 """List the Globus endpoints and collections that a service account owns.
 
 GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET come from the environment. The exit status is
-0 if there is no sign that the list lacks any, 2 if an option or one of these two is
-wrong, 130 after Ctrl-C, and 1 for any other failure.
+0 if nothing seems to be missing from the list, 2 if an option is wrong or one of these
+two is missing or malformed, 130 after Ctrl-C, and 1 for any other failure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 try:
-    # by name, since the SDK loads a part, which may be broken, only when it is named
+    # by name: the SDK loads its parts lazily, and a broken one should show here
     from globus_sdk import (
         AccessTokenAuthorizer,
         AuthAPIError,
@@ -38,7 +38,7 @@ except ImportError as err:
     sys.exit(f"list_endpoints.py: error: {err}; set up and run it as README.md says")
 
 FIELDS = ("id", "display_name", "entity_type")
-MAX_RESULTS = 1000  # of any search: docstring of TransferClient.endpoint_search
+MAX_RESULTS = 1000  # of any search; see TransferClient.endpoint_search
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def list_endpoints(administered: bool, as_json: bool) -> None:
-    """Print what the service account owns or administers; fail if some may be missing."""
+    """Print what the service account owns or administers; fail if some seems missing."""
     client_id, client_secret = read_credentials()
     auth = ConfidentialAppAuthClient(client_id, client_secret)
     tokens = auth.oauth2_client_credentials_tokens(
@@ -94,7 +94,7 @@ def read_credentials() -> tuple[str, str]:
     missing = [name for name, value in zip(names, values) if not value]
     if missing:
         what = " and ".join(missing)
-        fail(f"{what} not set; fill in .env and load it: set -a; . ./.env", status=2)
+        fail(f"{what} not set; check .env and load it: set -a; . ./.env", status=2)
     client_id, client_secret = values
     try:
         return str(uuid.UUID(client_id)), client_secret
@@ -103,12 +103,12 @@ def read_credentials() -> tuple[str, str]:
 
 
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
-    """Return FIELDS of each endpoint that the search finds; collections count as such."""
+    """Return FIELDS of each endpoint that the search finds."""
     endpoints = []
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
     ):
-        # the SDK would ask for such a page again, for ever
+        # the SDK would request an empty page again, for ever
         if page["has_next_page"] and not page["DATA"]:
             fail("Globus Transfer sent an empty page that promises another")
         for endpoint in page["DATA"]:
@@ -129,10 +129,10 @@ def printable(text: str) -> str:
 
 
 def print_lines(lines: list[str]) -> None:
-    """Write the lines to stdout; if its reader has gone, as head does, exit quietly."""
+    """Write the lines to stdout, or exit quietly if nobody reads on."""
     text = "".join(f"{line}\n" for line in lines)
     try:
-        # of our own: sys.stdout tries a failed write again, and complains, at exit
+        # sys.stdout itself would retry a failed write at exit, and complain
         with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
             stdout.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
@@ -142,7 +142,7 @@ def print_lines(lines: list[str]) -> None:
 
 
 def check_complete(endpoints: list[dict[str, Any]]) -> None:
-    """Fail if Globus may have left endpoints out."""
+    """Fail at a sign that Globus left endpoints out."""
     doubt = "the list may be incomplete"
     if len(endpoints) >= MAX_RESULTS:
         fail(f"{doubt}: Globus returns at most {MAX_RESULTS} for a search")
@@ -151,7 +151,7 @@ def check_complete(endpoints: list[dict[str, Any]]) -> None:
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Exit with the status, after one short line on stderr that shows no credential."""
+    """Exit with the status, after one line on stderr that shows no credential."""
     # a client ID has 36 characters, a client secret 44, an access token some ninety
     message = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", message)
     sys.stderr.write(f"list_endpoints.py: error: {printable(message)[:800]}\n")
@@ -159,7 +159,7 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 
 def explain(err: Exception) -> str:
-    """Return what failed, what to check, and what Globus or the network said."""
+    """Return what failed and, where known, what to check and what the other side said."""
     if isinstance(err, NetworkError):
         return explain_network_error(err.underlying_exception)
     if isinstance(err, GlobusAPIError):
@@ -169,7 +169,7 @@ def explain(err: Exception) -> str:
             failed += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong, or"
             failed += " the client is not registered as a service account"
         return f"{failed}: {err.http_status} {err.text or err.http_reason}"
-    # its own text can quote a header or a setting
+    # str(err) can quote a header or a setting
     place = traceback.extract_tb(err.__traceback__)[-1]
     file = os.path.basename(place.filename)
     return (
@@ -182,12 +182,12 @@ def explain_network_error(err: Exception) -> str:
     """Return which host was not reached, what to check, and the cause at the root."""
     request = getattr(err, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    root: BaseException = err
-    while root.__context__:
+    root = err.__context__
+    while root and root.__context__:
         root = root.__context__
-    # an OSError beneath requests' own (another OSError) is the system's, TLS's or the
-    # proxy's; all others can quote the proxy's URL, password and all
-    said = f": {root}" if isinstance(root, OSError) and root is not err else ""
+    # what requests and urllib3 say can quote the proxy's URL, password and all; what an
+    # OSError beneath says, from the system, TLS or the proxy, does not
+    said = f": {root}" if isinstance(root, OSError) else ""
     return (
         f"connection to {host} failed; check the network, HTTPS_PROXY and "
         f"GLOBUS_SDK_VERIFY_SSL: {type(err).__name__}{said}"

@@ -120,7 +120,7 @@ def test_a_filled_in_env_works_and_one_that_is_not_says_what_to_do(
     write_env(checkout, {}, line_break)
     status, out, err = sh(f"({RUN})", environ, checkout)
     assert (status, out) == (2, "")
-    assert "GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET not set; fill in .env" in err
+    assert "GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET not set; check .env" in err
 
     write_env(checkout, credentials, line_break)
     assert sh(f"({RUN})", environ, checkout) == (0, text(endpoints(250)), "")
