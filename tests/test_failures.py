@@ -252,9 +252,11 @@ def fake_with_tls(https_server: HTTPServer, environ: Environ, bundle: Path) -> F
     return fake
 
 
+@pytest.mark.parametrize("plain", ["AUTH", "TRANSFER"])
 def test_an_unknown_authority_is_refused_before_any_request_whoever_else_trusts_it(
-    fake_with_tls: Fake, environ: Environ, failure: Failure
+    fake: Fake, fake_with_tls: Fake, environ: Environ, failure: Failure, plain: str
 ) -> None:
+    environ[f"GLOBUS_SDK_SERVICE_URL_{plain}"] = fake.url
     bundle = environ.pop("GLOBUS_SDK_VERIFY_SSL")
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         environ[name] = bundle
@@ -310,21 +312,24 @@ def test_a_proxy_that_cannot_be_used_is_not_shown_with_its_password(
         assert word not in message
 
 
+@pytest.mark.parametrize(
+    ("service", "host"),
+    [("AUTH", "auth.globus.org"), ("TRANSFER", "transfer.api.globus.org")],
+)
 def test_the_real_hosts_are_asked_for_and_a_proxy_that_refuses_is_quoted(
-    http_server: HTTPServer, environ: Environ, failure: Failure
+    http_server: HTTPServer, environ: Environ, failure: Failure, service: str, host: str
 ) -> None:
     connect = http_server.expect_request(re.compile(""), method="CONNECT")
     connect.respond_with_data(status=407)
     environ["HTTPS_PROXY"] = http_server.url_for("/")
-    for service in ("AUTH", "TRANSFER"):
-        del environ[f"GLOBUS_SDK_SERVICE_URL_{service}"]
+    del environ[f"GLOBUS_SDK_SERVICE_URL_{service}"]
 
     message = failure()
 
-    assert message.startswith(f"connection to auth.globus.org {NETWORK}ProxyError: ")
+    assert message.startswith(f"connection to {host} {NETWORK}ProxyError: ")
     assert ": Tunnel connection failed: 407 PROXY AUTHENTICATION" in message
-    asked = {request.environ["RAW_URI"] for request, _ in http_server.log}
-    assert asked == {"auth.globus.org:443"}
+    asked = [request for request, _ in http_server.log if request.method == "CONNECT"]
+    assert {request.environ["RAW_URI"] for request in asked} == {f"{host}:443"}
 
 
 # answers that are not Globus's, and mistakes of our own
