@@ -38,7 +38,7 @@ except ImportError as err:
     sys.exit(f"list_endpoints.py: error: {err}; set up and run it as README.md says")
 
 FIELDS = ("id", "display_name", "entity_type")
-MAX_RESULTS = 1000  # of any search; see TransferClient.endpoint_search
+MAX_RESULTS = 1000  # Globus returns no more for a search: endpoint_search's docstring
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,14 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.verbose:
         logging.basicConfig(format="%(asctime)s %(message)s")
-        logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
+        logging.getLogger("globus_sdk").setLevel(logging.DEBUG)  # shows no secret
     try:
         list_endpoints(administered=options.administered, as_json=options.json)
-        return 0
     except KeyboardInterrupt:
         return 130
     except Exception as err:  # noqa: BLE001
         fail(explain(err))
+    return 0
 
 
 def list_endpoints(administered: bool, as_json: bool) -> None:
