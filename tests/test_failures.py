@@ -109,7 +109,7 @@ def test_what_a_server_says_is_one_short_line_that_drives_no_terminal(
 
 @pytest.mark.parametrize("number", [0, 1], ids=["Auth", "Transfer"])
 @pytest.mark.parametrize(
-    ("mark", "escape"), [("", ""), ("/", r"\/"), ("+", "%2B"), ("=", "&#61;")]
+    ("mark", "escape"), [("", ""), ("/", r"\/"), ("+", "%2B"), ("+", "&#43;")]
 )
 def test_a_server_that_echoes_the_request_gives_nothing_of_a_credential_away(
     fake: Fake, failure: Failure, number: int, mark: str, escape: str

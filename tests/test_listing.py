@@ -22,22 +22,6 @@ from fake_globus import (
 NEW_ID = "ffffffff-0000-4000-8000-000000000000"
 
 
-def test_text_is_a_heading_and_a_line_for_each_endpoint(fake: Fake, run: Run) -> None:
-    fake.endpoints = EXAMPLES
-
-    status, out, err = run()
-
-    assert (status, err) == (0, "")
-    assert out == (
-        "Endpoints Belonging to "
-        "5e0fa2d1-8a7c-4b6e-9f3d-2c1b0a998877@clients.auth.globus.org:\n"
-        "[0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60] Beamline 7 data server\n"
-        "[1b7c2f6a-52d4-4f0b-8f4e-6a5b4c3d2e10] Beamline 7 raw data\n"
-        "[3d9e4b8c-74f6-4b2d-8b60-8c7d6e5f4a32] Klimadaten Zürich\n"
-        "[4eaf5c9d-8507-4c3e-9c71-9d8e7f6a5b43]\n"
-    )
-
-
 def test_json_is_an_ascii_object_a_line_of_three_fields(fake: Fake, run: Run) -> None:
     fake.endpoints = EXAMPLES[3:]
 

@@ -36,7 +36,7 @@ no_orjson = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("two\nlines", r"two\nlines"),
+        ("zwei\nZeilen für 東京", r"zwei\nZeilen für 東京"),
         ("clear \x1b[2J", r"clear \x1b[2J"),
         ("C1 \x9b31m", r"C1 \x9b31m"),
         ("bidi \u202egnp.exe", r"bidi \u202egnp.exe"),
@@ -101,7 +101,11 @@ def test_a_pipe_nobody_reads_ends_it_quietly(environ: Environ, tmp_path: Path) -
     [("> /dev/full", "[Errno 28] No space left on device\n"), (">&-", "")],
     ids=["full disk", "closed"],
 )
-def test_an_unwritable_stdout_is_reported(environ: Environ, to: str, said: str) -> None:
+def test_an_unwritable_stdout_is_reported(
+    fake: Fake, environ: Environ, to: str, said: str
+) -> None:
+    fake.endpoints = endpoints(2)  # so few that a buffer would hold them
+
     status, _, err = sh(f"{COMMAND} {to}", environ)
 
     assert (status, err.count("\n")) == (1, 1)

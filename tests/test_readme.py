@@ -151,6 +151,7 @@ def test_the_script_and_requirements_txt_require_the_same() -> None:
 
     assert inline
     assert inline[1] == (ROOT / "requirements.txt").read_text().strip()
+    assert all((ROOT / name).exists() for name in re.findall(r"-q -r (\S+)", README))
 
 
 def test_uv_understands_its_lines(fake: Fake, tmp_path: Path, checkout: Path) -> None:
