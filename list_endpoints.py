@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def list_endpoints(administered: bool, as_json: bool) -> None:
-    """Print what the service account owns or administers; fail if some seems missing."""
+    """Print what the service account owns or administers; fail if any seem missing."""
     client_id, client_secret = read_credentials()
     auth = ConfidentialAppAuthClient(client_id, client_secret)
     tokens = auth.oauth2_client_credentials_tokens(
@@ -151,8 +151,8 @@ def check_complete(endpoints: list[dict[str, Any]]) -> None:
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Exit with the status, after one line on stderr that shows no credential."""
-    # a client ID has 36 characters, a client secret 44, an access token some ninety
+    """Exit with the status, after one line on stderr with credentials hidden."""
+    # 40 lies between a client ID, of 36 characters, and a client secret, of 44
     message = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", message)
     sys.stderr.write(f"list_endpoints.py: error: {printable(message)[:800]}\n")
     sys.exit(status)
@@ -169,7 +169,7 @@ def explain(err: Exception) -> str:
             failed += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong, or"
             failed += " the client is not registered as a service account"
         return f"{failed}: {err.http_status} {err.text or err.http_reason}"
-    # str(err) can quote a header or a setting
+    # not str(err), which can quote a header or a setting
     place = traceback.extract_tb(err.__traceback__)[-1]
     file = os.path.basename(place.filename)
     return (
