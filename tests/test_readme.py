@@ -137,13 +137,17 @@ def test_no_shell_reads_what_is_between_the_quotes(checkout: Path, shell: str) -
 
 
 def test_every_setting_of_env_example_can_be_switched_on(tmp_path: Path) -> None:
-    settings = re.findall("^#?([A-Z_]+)='(.*)'$", ENV_EXAMPLE, re.MULTILINE)
+    settings = re.findall("(?m)^(#?)([A-Z_]+)='(.*)'$", ENV_EXAMPLE)
     (tmp_path / ".env").write_text(re.sub("(?m)^#([A-Z_]+=)", r"\1", ENV_EXAMPLE))
 
     done = sh("set -a; . ./.env; env", PATH, tmp_path)
 
-    assert (done.status, done.err, len(settings)) == (0, "", 5)
-    assert {f"{name}={value}" for name, value in settings} <= set(done.out.split("\n"))
+    assert (done.status, done.err) == (0, "")
+    assert {f"{name}={value}" for _, name, value in settings} <= set(done.out.split())
+    assert [f"{mark}{name}" for mark, name, _ in settings] == [
+        *("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET"),
+        *("#HTTPS_PROXY", "#GLOBUS_SDK_HTTP_TIMEOUT", "#GLOBUS_SDK_VERIFY_SSL"),
+    ]
 
 
 def test_the_script_and_requirements_txt_require_the_same() -> None:
