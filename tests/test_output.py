@@ -112,6 +112,13 @@ def test_an_unwritable_stdout_is_reported(
     assert err.startswith(f"{ERROR}cannot write to stdout: {said}")
 
 
+def test_a_list_that_is_cut_on_its_way_is_reported(fake: Fake, tmp_path: Path) -> None:
+    status, _, err = sh(f"ulimit -f 8; {COMMAND} > list", fake.environ, tmp_path)
+
+    assert status == 1
+    assert err.startswith(f"{ERROR}cannot write to stdout: ")
+
+
 def test_no_message_lands_in_the_list_when_stderr_is_closed(environ: Environ) -> None:
     del environ["GLOBUS_CLIENT_ID"]
 

@@ -54,8 +54,8 @@ def checkout(tmp_path: Path) -> Path:
     """A folder with what README.md's set-up leaves in a clone."""
     checkout = tmp_path / "a checkout"
     checkout.mkdir()
-    for name in ("list_endpoints.py", "tests", ".env.example"):
-        (checkout / name).symlink_to(ROOT / name)
+    shutil.copy(SCRIPT, checkout)  # not a link: the cron entry locks it
+    (checkout / "tests").symlink_to(ROOT / "tests")
     (checkout / ".venv").symlink_to(sys.prefix)
     return checkout
 
