@@ -1,18 +1,19 @@
-#!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.9"
 # dependencies = ["globus-sdk>=4,<5"]
 # ///
 """List the Globus endpoints and collections that a service account owns.
 
+The account acts as itself, by OAuth2's client-credentials grant: no user logs in. Its
 GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET come from the environment. The exit status is
-0 if nothing seems to be missing from the list, 2 if an option is wrong or one of these
-two is missing or malformed, 130 after Ctrl-C, and 1 for any other failure.
+0 if nothing seems to be missing from the list, 2 if an option is wrong, one of these
+two is not set or the ID is malformed, 130 after Ctrl-C, and 1 for any other failure.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -25,19 +26,14 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 try:
-    # by name: the SDK loads its parts lazily, and a broken one should show here
-    from globus_sdk import (
-        AccessTokenAuthorizer,
-        AuthAPIError,
-        ConfidentialAppAuthClient,
-        GlobusAPIError,
-        NetworkError,
-        TransferClient,
-    )
-except ImportError as err:
-    sys.exit(f"list_endpoints.py: error: {err}; set up and run it as README.md says")
+    # two by name: the SDK loads a part when it is named, and a broken one should show here
+    import globus_sdk
+    from globus_sdk import ConfidentialAppAuthClient, TransferClient
+except ImportError as error:
+    sys.exit(f"list_endpoints.py: error: {error}; set up and run it as README.md says")
 
 FIELDS = ("id", "display_name", "entity_type")
+RELATIONS = {"my-endpoints": "Belonging to", "administered-by-me": "Administered by"}
 MAX_RESULTS = 1000  # Globus returns no more for a search: endpoint_search's docstring
 
 
@@ -54,13 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.verbose:
         logging.basicConfig(format="%(asctime)s %(message)s")
-        logging.getLogger("globus_sdk").setLevel(logging.DEBUG)  # shows no secret
+        # the SDK logs no header and no body: neither the secret nor the token
+        logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
     try:
         list_endpoints(administered=options.administered, as_json=options.json)
     except KeyboardInterrupt:
         return 130
-    except Exception as err:  # noqa: BLE001
-        fail(explain(err))
+    except Exception as error:  # noqa: BLE001
+        fail(explain(error))
     return 0
 
 
@@ -72,7 +69,7 @@ def list_endpoints(administered: bool, as_json: bool) -> None:
         requested_scopes=TransferClient.scopes.all
     )
     transfer_tokens = tokens.by_resource_server[TransferClient.resource_server]
-    authorizer = AccessTokenAuthorizer(transfer_tokens["access_token"])
+    authorizer = globus_sdk.AccessTokenAuthorizer(transfer_tokens["access_token"])
     transfer = TransferClient(authorizer=authorizer)
 
     filter_scope = "administered-by-me" if administered else "my-endpoints"
@@ -80,10 +77,10 @@ def list_endpoints(administered: bool, as_json: bool) -> None:
     if as_json:
         lines = [json.dumps(endpoint) for endpoint in endpoints]
     else:
-        relation = "Administered by" if administered else "Belonging to"
+        relation = RELATIONS[filter_scope]
         lines = [f"Endpoints {relation} {client_id}@clients.auth.globus.org:"]
         lines += [text_line(endpoint) for endpoint in endpoints]
-    print_lines(lines)
+    write_stdout("".join(f"{line}\n" for line in lines))
     check_complete(endpoints)
 
 
@@ -93,8 +90,8 @@ def read_credentials() -> tuple[str, str]:
     values = [os.environ.get(name, "").strip() for name in names]
     missing = [name for name, value in zip(names, values) if not value]
     if missing:
-        what = " and ".join(missing)
-        fail(f"{what} not set; check .env and load it: set -a; . ./.env", status=2)
+        run = "(set -a; . ./.env; .venv/bin/python list_endpoints.py)"
+        fail(f"{' and '.join(missing)} not set; check .env, then run {run}", status=2)
     client_id, client_secret = values
     try:
         return str(uuid.UUID(client_id)), client_secret
@@ -105,10 +102,11 @@ def read_credentials() -> tuple[str, str]:
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
     """Return FIELDS of each endpoint that the search finds."""
     endpoints = []
+    # Transfer sends these alone of an endpoint's 80 fields; the page keeps its own keys
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
     ):
-        # the SDK would request an empty page again, for ever
+        # the SDK adds the page's length to the offset: it would ask again, for ever
         if page["has_next_page"] and not page["DATA"]:
             fail("Globus Transfer sent an empty page that promises another")
         for endpoint in page["DATA"]:
@@ -120,79 +118,88 @@ def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
 
 def text_line(endpoint: dict[str, Any]) -> str:
     name = endpoint["display_name"]
-    return printable(f"[{endpoint['id']}] {name}" if name else f"[{endpoint['id']}]")
+    return escape(f"[{endpoint['id']}] {name}" if name else f"[{endpoint['id']}]")
 
 
-def printable(text: str) -> str:
-    """Escape, as repr does, what could end the line or drive the terminal."""
-    return text if text.isprintable() else repr(text)[1:-1]
+def escape(text: str) -> str:
+    """Escape what could end the line, drive the terminal or turn its direction."""
+    if text.isprintable():  # as most names are: this is quicker
+        return text
+    # the control characters, line and paragraph separators, direction overrides
+    unsafe = r"[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
+    return re.sub(unsafe, lambda match: ascii(match[0])[1:-1], text)
 
 
-def print_lines(lines: list[str]) -> None:
-    """Write the lines to stdout, or exit quietly if nobody reads on."""
-    text = "".join(f"{line}\n" for line in lines)
+def write_stdout(text: str) -> None:
+    """Write the text to stdout, or exit quietly if nobody reads on."""
     try:
-        # sys.stdout itself would retry a failed write at exit, and complain
-        with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
+        # a descriptor to close, since NFS may say only then that a disk is full; what
+        # sys.stdout could not write, it would try again at exit, and complain
+        with open(os.dup(sys.stdout.fileno()), "wb") as stdout:
             stdout.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
         sys.exit(1)
-    except (OSError, AttributeError) as err:  # a closed sys.stdout is None
-        fail(f"cannot write to stdout: {err}")
+    except (OSError, AttributeError) as error:  # a closed sys.stdout is None
+        fail(f"cannot write to stdout: {error}")
 
 
 def check_complete(endpoints: list[dict[str, Any]]) -> None:
     """Fail at a sign that Globus left endpoints out."""
-    doubt = "the list may be incomplete"
     if len(endpoints) >= MAX_RESULTS:
-        fail(f"{doubt}: Globus returns at most {MAX_RESULTS} for a search")
+        fail(f"the list may be incomplete: Globus returns at most {MAX_RESULTS}")
     if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
-        fail(f"{doubt}: it changed while it was read; run this again")
+        fail("the list may be incomplete: it changed while it was read; run this again")
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
     """Exit with the status, after one line on stderr with credentials hidden."""
-    # 40 lies between a client ID, of 36 characters, and a client secret, of 44
-    message = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", message)
-    sys.stderr.write(f"list_endpoints.py: error: {printable(message)[:800]}\n")
+    # a server can quote our credentials: a secret has 44 characters, a token more, and
+    # a client ID, which may be shown, 36; before escapes, which make other words longer
+    message = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", " ".join(message.split()))
+    # a body can be a whole page; cut last, or a part of a credential could be left
+    message = escape(message)[:800]
+    sys.stderr.write(f"list_endpoints.py: error: {message}\n")
     sys.exit(status)
 
 
-def explain(err: Exception) -> str:
-    """Return what failed and, where known, what to check and what the other side said."""
-    if isinstance(err, NetworkError):
-        return explain_network_error(err.underlying_exception)
-    if isinstance(err, GlobusAPIError):
-        service = "Auth" if isinstance(err, AuthAPIError) else "Transfer"
+def explain(error: Exception) -> str:
+    """Return what failed, what to check and, where known, what the other side said."""
+    if isinstance(error, globus_sdk.NetworkError):
+        return explain_network_error(error.underlying_exception)
+    if isinstance(error, globus_sdk.GlobusAPIError):
+        service = "Auth" if isinstance(error, globus_sdk.AuthAPIError) else "Transfer"
         failed = f"request to Globus {service} failed"
-        if service == "Auth" and err.http_status in (400, 401):
-            failed += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong, or"
-            failed += " the client is not registered as a service account"
-        return f"{failed}: {err.http_status} {err.text or err.http_reason}"
-    # not str(err), which can quote a header or a setting
-    place = traceback.extract_tb(err.__traceback__)[-1]
+        if service == "Auth" and error.http_status in (400, 401):
+            failed += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong or"
+            failed += " in quotes, or the client is not registered as a service account"
+        # the whole body: Auth, Transfer and a proxy's page share no field that says why
+        said = error.text.strip() or error.http_reason
+        return f"{failed}: {error.http_status} {said}"
+    # not str(error), which can quote a header, a setting or the password of a proxy
+    place = traceback.extract_tb(error.__traceback__)[-1]
     file = os.path.basename(place.filename)
     return (
-        f"unexpected {type(err).__name__} at {file}:{place.lineno}; check for a login "
-        "page or proxy in between, and the GLOBUS_SDK_ settings"
+        f"unexpected {type(error).__name__} at {file}:{place.lineno}; check HTTPS_PROXY, "
+        "https_proxy and the GLOBUS_SDK_ settings, or for a login page in between"
     )
 
 
-def explain_network_error(err: Exception) -> str:
-    """Return which host was not reached, what to check, and the cause at the root."""
-    request = getattr(err, "request", None)
+def explain_network_error(cause: Exception) -> str:
+    """Return which host was not reached, what to check, and the error at the root."""
+    request = getattr(cause, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    root = err.__context__
+    root = cause.__context__
     while root and root.__context__:
         root = root.__context__
-    # what requests and urllib3 say can quote the proxy's URL, password and all; what an
-    # OSError beneath says, from the system, TLS or the proxy, does not
+    # an OSError at the root, unlike the errors of requests and urllib3 above it, has
+    # only the words of the system, of TLS or of the proxy
     said = f": {root}" if isinstance(root, OSError) else ""
     return (
-        f"connection to {host} failed; check the network, HTTPS_PROXY and "
-        f"GLOBUS_SDK_VERIFY_SSL: {type(err).__name__}{said}"
+        f"connection to {host} failed; check the network, HTTPS_PROXY, https_proxy and "
+        f"GLOBUS_SDK_VERIFY_SSL: {type(cause).__name__}{said}"
     )
 
 
 if __name__ == "__main__":
+    sys.stderr = sys.stderr or io.StringIO()  # a closed one is None
     raise SystemExit(main())

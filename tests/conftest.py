@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shlex
 import subprocess
 import sys
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,10 +31,18 @@ SCRIPT = ROOT / "list_endpoints.py"
 PYTHON = shlex.quote(sys.executable)
 COMMAND = f"{PYTHON} {shlex.quote(str(SCRIPT))}"
 ERROR = "list_endpoints.py: error: "
+DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 HEADING = f"Endpoints Belonging to {CLIENT_ID}@clients.auth.globus.org:\n"
 sys.path.insert(0, str(ROOT))
 
 import list_endpoints
+
+FIELDS = list_endpoints.FIELDS
+
+HELP = subprocess.check_output([sys.executable, SCRIPT, "--help"], text=True)
+# each with all its names; what is true of any list is tried with each that makes one
+OPTIONS = [names.split(", ") for names in re.findall(r"(?m)^  (-.+?)(?:  |$)", HELP)]
+MODES = [[], *([names[0]] for names in OPTIONS if names[0] not in ("-h", "-v"))]
 
 
 class Result(NamedTuple):
@@ -48,9 +58,16 @@ Failure = Callable[..., str]
 Environ = dict[str, str]
 
 
-def text(documents: Iterable[Document]) -> str:
+def text(documents: Iterable[Document], heading: str = HEADING) -> str:
     """Return the list of these endpoints, as text."""
-    return HEADING + "".join(f"[{e['id']}] {e['display_name']}\n" for e in documents)
+    return heading + "".join(f"[{e['id']}] {e['display_name']}\n" for e in documents)
+
+
+def unsafe(line: str) -> bool:
+    """Tell whether it could end, drive a terminal, turn its direction or not be text."""
+    kinds = {unicodedata.category(c) for c in line}
+    turns = {unicodedata.bidirectional(c) for c in line}
+    return bool(kinds & {"Cc", "Cs", "Zl", "Zp"} or turns & DIRECTIONS)
 
 
 def altered(document: Document, key: str, value: Any) -> Document:
@@ -120,9 +137,14 @@ def environ(fake: Fake, tmp_path: Path) -> Environ:
 
 @pytest.fixture
 def run(
-    environ: Environ, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    environ: Environ,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> Run:
-    """Run main() in this process: quick, and its sleep can be patched."""
+    """Run main() in this process: quick, its sleep can be patched, its log is read."""
+    caplog.set_level("DEBUG", "globus_sdk")
+    caplog.set_level("CRITICAL", "werkzeug")
 
     def run(*args: str) -> Result:
         with monkeypatch.context() as patch:
@@ -131,6 +153,7 @@ def run(
                 status: Any = list_endpoints.main(args)
             except SystemExit as end:
                 status = end.code
+        checked(Result(status, "", caplog.text))
         return checked(Result(status, *capfd.readouterr()))
 
     return run
@@ -144,7 +167,7 @@ def failure(run: Run) -> Failure:
         status, out, err = run(*args)
         assert (status, out, err[-1:]) == (1, "", "\n")
         assert err.startswith(ERROR)
-        assert err[:-1].isprintable()
+        assert not unsafe(err[:-1])
         assert len(err) < 1000
         return err[len(ERROR) : -1]
 

@@ -32,13 +32,14 @@ CLIENT_SECRET = "example/secret+of+the+fake+service+account+="
 TOKEN_MARK = "accesstokenofthefake"
 TRANSFER_SCOPE = "urn:globus:auth:scope:transfer.api.globus.org:all"
 MAX_RESULTS = 1000
+SCOPES = "all administered-by-me in-use my-endpoints my-gcp-endpoints recently-used"
+SCOPES += " shared-by-me shared-with-me"
 
 
 def endpoint(
     endpoint_id: str,
     display_name: str | None,
     entity_type: str = "GCSv5_mapped_collection",
-    owner_id: str = CLIENT_ID,
 ) -> Document:
     """Return an endpoint document with a few of the 80 fields that real ones have."""
     return {
@@ -46,7 +47,7 @@ def endpoint(
         "id": endpoint_id,
         "display_name": display_name,
         "entity_type": entity_type,
-        "owner_id": owner_id,
+        "owner_id": CLIENT_ID,
     }
 
 
@@ -56,12 +57,15 @@ def endpoints(count: int) -> list[Document]:
 
 
 # fmt: off
-EXAMPLES = [
+OWNED = [
     endpoint("0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60", "Beamline 7 data server", "GCSv5_endpoint"),
     endpoint("1b7c2f6a-52d4-4f0b-8f4e-6a5b4c3d2e10", "Beamline 7 raw data"),
-    endpoint("2c8d3a7b-63e5-4a1c-9a5f-7b6c5d4e3f21", "Beamline 7 results, for partners", "GCSv5_guest_collection", "the server's own client"),
     endpoint("3d9e4b8c-74f6-4b2d-8b60-8c7d6e5f4a32", "Klimadaten Zürich", "GCP_mapped_collection"),
     endpoint("4eaf5c9d-8507-4c3e-9c71-9d8e7f6a5b43", None, "GCP_guest_collection"),
+]
+ADMINISTERED = [
+    *OWNED,
+    endpoint("2c8d3a7b-63e5-4a1c-9a5f-7b6c5d4e3f21", "Beamline 7 results, for partners", "GCSv5_guest_collection"),
 ]
 # fmt: on
 
@@ -72,9 +76,10 @@ def answer(status: int, body: Any) -> Response:
 
 
 class Fake:
-    """Both services on one server, for a service account that administers endpoints.
+    """Both services on one server, for one service account.
 
-    `url` is the base URL of both, `requests` what has come so far. A test can put a
+    `url` is the base URL of both, `requests` what has come so far. Every scope lists
+    `endpoints`, unless `by_scope` has a list of its own for it. A test can put a
     fault or an answer of its own in place of the documented one: `faults` maps a
     request's number, from 0 on, to what answers it instead; `token_answer` and
     `page_answer` make what is sent of the document that would be.
@@ -86,6 +91,7 @@ class Fake:
         self.url = server.url_for(f"{path}/")
         self.requests: list[Request] = []
         self.endpoints = list(endpoints)
+        self.by_scope: dict[str, list[Document]] = {}
         self.tokens: list[str] = []
         self.faults: dict[int, Answer] = {}
         self.token_answer: Callable[[Document], Any] = lambda document: document
@@ -141,12 +147,14 @@ class Fake:
             return answer(401, {"code": "AuthenticationFailed", "request_id": "aBcDeF"})
         limit = int(request.args.get("limit", 25))
         offset = int(request.args.get("offset", 0))
-        found = {
-            "administered-by-me": self.endpoints,
-            "my-endpoints": [e for e in self.endpoints if e["owner_id"] == CLIENT_ID],
-        }.get(request.args.get("filter_scope", ""))
-        if found is None or not 0 < limit <= 100 or offset + limit > MAX_RESULTS:
+        scope = request.args.get("filter_scope")
+        if (
+            scope not in SCOPES.split()
+            or not 0 < limit <= 100
+            or offset + limit > MAX_RESULTS
+        ):
             return answer(400, {"code": "BadRequest", "request_id": "aBcDeFgHi"})
+        found = self.by_scope.get(scope, self.endpoints)
         page = found[offset : offset + limit]
         if "fields" in request.args:
             fields = request.args["fields"].split(",")
@@ -171,7 +179,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
     with HTTPServer(threaded=True) as server:
-        environ = {**os.environ, **Fake(server, EXAMPLES).environ}
+        fake = Fake(server, OWNED)
+        fake.by_scope["administered-by-me"] = ADMINISTERED
+        environ = {**os.environ, **fake.environ}
         try:
             return subprocess.run(
                 [args.command, *args.argument], env=environ, check=False

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import trustme
 from conftest import (
-    COMMAND,
     ERROR,
+    FIELDS,
+    MODES,
     PYTHON,
     SCRIPT,
     Environ,
@@ -26,6 +27,7 @@ from conftest import (
     altered,
     sh,
     text,
+    unsafe,
 )
 from fake_globus import (
     CLIENT_ID,
@@ -45,12 +47,10 @@ from werkzeug import Request, Response
 
 pytestmark = pytest.mark.usefixtures("pauses")
 
-NETWORK = "failed; check the network, HTTPS_PROXY and GLOBUS_SDK_VERIFY_SSL: "
-HINT = "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong, or "
-UNEXPECTED = (
-    r"unexpected \w+ at \w+\.py:\d+; check for a login page or proxy in between, "
-    r"and the GLOBUS_SDK_ settings"
-)
+PROXY = "HTTPS_PROXY, https_proxy and "
+NETWORK = f"failed; check the network, {PROXY}GLOBUS_SDK_VERIFY_SSL: "
+HINT = "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong or in quotes, or "
+UNEXPECTED = rf"unexpected \w+ at \w+\.py:\d+; check {PROXY}.* or for a login page .*"
 
 
 # Globus, or what stands in between, refuses
@@ -64,11 +64,10 @@ UNEXPECTED = (
         (0, 401, "<h1>Room number?</h1>", HINT),
         (0, 403, '{"error": "Forbidden"}', ""),
         (0, 404, f'["{TRANSFER_SCOPE}","{CLIENT_ID}","{CLIENT_ID}@globus.org"]', ""),
-        (0, 403, "", ""),
+        (0, 403, " \r\n\t", ""),
         (2, 403, "", ""),
-        (1, 400, '{"code": "BadRequest"}', ""),
-        (2, 401, '{"code": "NotActive", "request_id": "aBcDeF"}', ""),
-        (2, 403, '{"code": "No"', ""),
+        (1, 400, '{\n  "code": "NotActive",\n  "message": "it\'s \\"off\\""\n}\n', ""),
+        (2, 401, '{"code": "No"', ""),
         (1, 502, '{"code": "ExternalError.X"}', ""),  # newer SDKs do not try it again
     ],
 )
@@ -83,7 +82,7 @@ def test_a_refusal_is_quoted_and_the_credentials_are_doubted_only_where_they_mat
 
     service = "Transfer" if number else "Auth"
     assert message.startswith(f"request to Globus {service} failed{hint}")
-    assert message.endswith(f": {status} {body or 'FORBIDDEN'}")
+    assert message.endswith(f": {status} {' '.join(body.split()) or 'FORBIDDEN'}")
     assert (HINT in message) == bool(hint)
 
 
@@ -93,12 +92,16 @@ def test_a_refusal_is_quoted_and_the_credentials_are_doubted_only_where_they_mat
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("one\ntwo\r\n\x1b[2J\x07", r"one\ntwo\r\n\x1b[2J\x07"),
-        ("\u202egnp\u2028\x9b1m", r"\u202egnp\u2028\x9b1m"),
+        ("one\ntwo\r\n\x1b[2J\x07", r"one two \x1b[2J\x07"),
+        (
+            "\u202egnp\u2028\x9b1m\xa0ok, 東京\u200d",
+            "\\u202egnp \\x9b1m ok, 東京\u200d",
+        ),
+        ("\x1b" * 39, r"\x1b" * 39),  # hidden after it is escaped, it would not be seen
         ("\x1b " * 9999, r"\x1b \x1b \x1b "),
         ("no. " * 9999, "no. no. no. "),
     ],
-    ids=["control", "bidi and C1", "escapes", "long"],
+    ids=["lines", "bidi, C1 and blank", "a word of escapes", "escapes", "long"],
 )
 def test_what_a_server_says_is_one_short_line_that_drives_no_terminal(
     fake: Fake, failure: Failure, body: str, said: str
@@ -108,9 +111,24 @@ def test_what_a_server_says_is_one_short_line_that_drives_no_terminal(
     assert f": 418 so: {said}" in failure()
 
 
-@pytest.mark.parametrize("number", [0, 1], ids=["Auth", "Transfer"])
+@pytest.mark.parametrize("offset", range(0, 45, 15))
+def test_a_credential_at_the_cut_is_hidden_and_no_part_of_it_left(
+    fake: Fake, failure: Failure, offset: int
+) -> None:
+    secrets = f"{CLIENT_SECRET} " * 99
+    fake.faults[0] = lambda request: Response(
+        "no. " * 150 + "n" * offset + secrets, 418
+    )
+
+    words = {word for word in failure().split() if word not in {"no.", "n" * offset}}
+    assert "[hidden]" in words
+    assert not [word for word in words if word[:8] in secrets]
+
+
 @pytest.mark.parametrize(
-    ("mark", "escape"), [("", ""), ("/", r"\/"), ("+", "%2B"), ("+", "&#43;")]
+    ("number", "mark", "escape"),
+    [(0, "", ""), (1, "", ""), (0, "/", r"\/"), (0, "+", "%2B"), (0, "+", "&#43;")],
+    ids=["Auth", "Transfer", "JSON", "URL", "HTML"],
 )
 def test_a_server_that_echoes_the_request_gives_nothing_of_a_credential_away(
     fake: Fake, failure: Failure, number: int, mark: str, escape: str
@@ -160,12 +178,12 @@ def status(code: int, **headers: str) -> Answer:
 
 FAULTS: dict[str, tuple[Answer, str]] = {
     "429": (status(429, **{"Retry-After": "7"}), "failed: 429 later"),
-    **{str(n): (status(n), f"failed: {n} later") for n in (500, 502, 503, 504)},
+    "503": (status(503), "failed: 503 later"),
     "reset": (reset, f"{NETWORK}ConnectionError: [Errno {errno.ECONNRESET}]"),
     "closed": (close, f"localhost {NETWORK}ConnectionError: Remote end closed"),
     "cut short": (cut_short, f"Globus {NETWORK}ChunkedEncodingError"),
 }
-PLACES = [(fault, 2) for fault in FAULTS] + [("reset", 0), ("503", 1), ("closed", 3)]
+PLACES = [("reset", 0), ("503", 1), ("429", 2), ("closed", 3), ("cut short", 2)]
 
 
 @pytest.mark.parametrize(("fault", "number"), PLACES)
@@ -288,29 +306,26 @@ def test_a_file_of_certificates_that_cannot_be_used_is_a_network_error(
     [
         "http://svc-proxy:Winter2026@{deaf}",
         "http://svc-proxy:Winter2026#@proxy.invalid:3128",
-        "http://svc-proxy:Winter/2026@proxy.invalid:3128",
-        "http://svc-proxy:2026/Winter@proxy.invalid:3128",
-        "http://svc-proxy:Winter\\2026@proxy.invalid:3128",
         "http://svc-proxy:Winter[2026@proxy.invalid:3128",
-        "http://svc-proxy:Winter2026@proxy.invalid:99999",
-        "http://svc-proxy:Winter2026@proxy.invalid:3128\r",
-        "http://svc-proxy:Winter2026@Winter2026 .invalid:3128",
-        "socks5://svc-proxy:Winter2026@proxy.invalid:3128",
         "svc-proxy:Winter2026@proxy.invalid:3128",
-        "//svc-proxy:Winter2026@",
     ],
+    ids=["does not answer", "not parsed", "a ValueError", "no scheme"],
 )
 def test_a_proxy_that_cannot_be_used_is_not_shown_with_its_password(
-    environ: Environ, failure: Failure, deaf: str, proxy: str
+    environ: Environ,
+    failure: Failure,
+    caplog: pytest.LogCaptureFixture,
+    deaf: str,
+    proxy: str,
 ) -> None:
     environ["HTTPS_PROXY"] = proxy.format(deaf=deaf)
     environ["GLOBUS_SDK_SERVICE_URL_AUTH"] = "https://auth.globus.invalid/"
 
     message = failure()
 
-    assert re.search("(?i)check.*proxy", message)
+    assert re.search(f"check .*{PROXY}", message)
     for word in ("svc-proxy", "Winter", "2026"):
-        assert word not in message
+        assert word not in message + caplog.text.replace("/2026", "")
 
 
 @pytest.mark.parametrize(
@@ -336,16 +351,15 @@ def test_the_real_hosts_are_asked_for_and_a_proxy_that_refuses_is_quoted(
 # answers that are not Globus's, and mistakes of our own
 
 
-@pytest.mark.parametrize("number", range(3), ids=["token", "page 1", "page 2"])
 @pytest.mark.parametrize(
-    "body",
+    ("number", "body"),
     [
-        "<html>Room number?</html>",
-        "",
-        '{"DATA": [{"id"',
-        "[]",
-        '{"message": "Room number?"}',
-        pytest.param("[" * 100_000, id="deeply nested"),
+        (0, "<html>Room number?</html>"),
+        (1, ""),
+        (2, '{"DATA": [{"id"'),
+        (0, "[]"),
+        (1, '{"message": "Room number?"}'),
+        pytest.param(2, "[" * 100_000, id="deeply nested"),
     ],
 )
 def test_an_answer_that_is_not_globus_s_is_told_by_its_place_and_not_repeated(
@@ -361,24 +375,31 @@ def test_an_answer_that_is_not_globus_s_is_told_by_its_place_and_not_repeated(
     ("which", "key", "value"),
     [
         ("token", "access_token", ...),
-        ("token", "access_token", None),
-        ("token", "access_token", f"{TOKEN_MARK}\nken"),
         ("token", "access_token", f"{TOKEN_MARK}東京"),
         ("token", "resource_server", "groups.api.globus.org"),
         ("token", "expires_in", None),
-        ("page", "DATA", ...),
-        ("page", "DATA", None),
+        ("page", "DATA", 7),
         ("page", "DATA", [None]),
         ("page", "has_next_page", ...),
     ],
 )
-def test_a_document_that_lacks_what_is_needed_fails_and_ends_the_run(
+def test_a_document_that_lacks_what_is_needed_ends_the_run_and_is_told_by_its_place(
     fake: Fake, failure: Failure, which: str, key: str, value: Any
 ) -> None:
     setattr(fake, f"{which}_answer", lambda document: altered(document, key, value))
 
-    failure()
+    assert re.fullmatch(UNEXPECTED, failure())
     assert len(fake.requests) == (1 if which == "token" else 2)
+
+
+def test_a_token_that_no_header_can_carry_is_not_shown(
+    fake: Fake, failure: Failure
+) -> None:
+    fake.token_answer = lambda document: altered(
+        document, "access_token", f"{TOKEN_MARK}\nken"
+    )
+
+    assert failure() == f"connection to Globus {NETWORK}InvalidHeader"
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["first", "second"])
@@ -393,20 +414,11 @@ def test_an_empty_page_with_a_next_fails(
     assert len(fake.requests) == number + 1
 
 
-@pytest.mark.parametrize("value", [..., None, 7, ["text"]], ids=repr)
+@pytest.mark.parametrize("value", [..., 7], ids=repr)
 def test_no_list_without_every_id(fake: Fake, failure: Failure, value: Any) -> None:
     fake.endpoints[99] = altered(fake.endpoints[99], "id", value)
 
     assert failure() == "Globus Transfer sent an endpoint without an ID"
-
-
-def test_a_negative_pause_is_told_by_its_place(fake: Fake, environ: Environ) -> None:
-    fake.faults[1] = status(503, **{"Retry-After": "-1"})
-
-    exit_status, out, err = sh(COMMAND, environ)
-
-    assert (exit_status, out) == (1, "")
-    assert re.fullmatch(f"{ERROR}{UNEXPECTED.replace('w+', 'w*ValueError', 1)}\n", err)
 
 
 def test_our_own_mistake_is_told_by_its_place(environ: Environ, tmp_path: Path) -> None:
@@ -417,7 +429,7 @@ def test_our_own_mistake_is_told_by_its_place(environ: Environ, tmp_path: Path) 
     status, out, err = sh(f"{PYTHON} edited.py -v", environ, tmp_path)
 
     assert (status, out) == (1, "")
-    assert f"{ERROR}unexpected NameError at edited.py:{line}; check for a " in err
+    assert f"{ERROR}unexpected NameError at edited.py:{line}; check " in err
     assert "zap" not in err
 
 
@@ -428,7 +440,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 TOKEN_KEYS = ["resource_server", "expires_in", "scope", "token_type", "other_tokens"]
-PAGE_KEYS = ["DATA", "has_next_page", "id", "display_name", "entity_type"]
+PAGE_KEYS = ["DATA", "has_next_page", *FIELDS]
 
 
 @settings(
@@ -440,7 +452,7 @@ PAGE_KEYS = ["DATA", "has_next_page", "id", "display_name", "entity_type"]
     key=st.sampled_from([*TOKEN_KEYS, "access_token", *PAGE_KEYS]),
     value=st.just(...) | JSON,
     code=st.sampled_from([200, 200, 200, 201, 304, 400, 401, 403, 404, 500]),
-    args=st.sampled_from([[], ["--json"]]),
+    args=st.sampled_from(MODES),
 )
 def test_no_alteration_of_the_documented_answers_breaks_the_rule(
     fake: Fake, run: Run, key: str, value: Any, code: int, args: list[str]
@@ -458,5 +470,5 @@ def test_no_alteration_of_the_documented_answers_breaks_the_rule(
     assert status in (0, 1)
     assert (status == 1) == err.startswith(ERROR)
     assert status == 0 or not out or "incomplete" in err
-    assert err[:-1].isprintable()
+    assert not unsafe(err[:-1])
     assert len(fake.requests) <= 1 + 10 * 6
