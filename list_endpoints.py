@@ -180,7 +180,7 @@ def explain(error: Exception) -> str:
     file = os.path.basename(place.filename)
     return (
         f"unexpected {type(error).__name__} at {file}:{place.lineno}; check HTTPS_PROXY, "
-        "https_proxy and the GLOBUS_SDK_ settings, or for a login page in between"
+        "https_proxy, ALL_PROXY and the GLOBUS_SDK_ settings, or for a login page between"
     )
 
 
@@ -195,8 +195,8 @@ def explain_network_error(cause: Exception) -> str:
     # only the words of the system, of TLS or of the proxy
     said = f": {root}" if isinstance(root, OSError) else ""
     return (
-        f"connection to {host} failed; check the network, HTTPS_PROXY, https_proxy and "
-        f"GLOBUS_SDK_VERIFY_SSL: {type(cause).__name__}{said}"
+        f"connection to {host} failed; check the network, HTTPS_PROXY, https_proxy, "
+        f"ALL_PROXY and GLOBUS_SDK_VERIFY_SSL: {type(cause).__name__}{said}"
     )
 
 
