@@ -112,17 +112,13 @@ def test_what_a_server_says_is_one_short_line_that_drives_no_terminal(
 
 
 @pytest.mark.parametrize("offset", range(0, 45, 15))
-def test_a_credential_at_the_cut_is_hidden_and_no_part_of_it_left(
+def test_no_part_of_a_credential_is_left_at_the_cut(
     fake: Fake, failure: Failure, offset: int
 ) -> None:
-    secrets = f"{CLIENT_SECRET} " * 99
-    fake.faults[0] = lambda request: Response(
-        "no. " * 150 + "n" * offset + secrets, 418
-    )
+    body = "n" * offset + f" {CLIENT_SECRET}" * 99
+    fake.faults[0] = lambda request: Response(body, 418)
 
-    words = {word for word in failure().split() if word not in {"no.", "n" * offset}}
-    assert "[hidden]" in words
-    assert not [word for word in words if word[:8] in secrets]
+    assert re.fullmatch(r".*: 418 n* ?(\[hidden\] )+[\[hiden\]]*", failure())
 
 
 @pytest.mark.parametrize(
@@ -211,13 +207,6 @@ def test_an_outage_that_lasts_ends_in_a_message(
     assert len(fake.requests) == number + 6
 
 
-def test_a_host_with_no_such_name_is_named(environ: Environ, failure: Failure) -> None:
-    environ["GLOBUS_SDK_SERVICE_URL_AUTH"] = "https://auth.globus.invalid/"
-
-    begin = f"connection to auth.globus.invalid {NETWORK}ConnectionError: "
-    assert re.fullmatch(f"{begin}.* [Nn]ame .*", failure())
-
-
 @pytest.fixture
 def deaf() -> Iterator[str]:
     """The address of a socket that is bound, so nobody else's, but not listening."""
@@ -226,11 +215,16 @@ def deaf() -> Iterator[str]:
         yield f"127.0.0.1:{deaf.getsockname()[1]}"
 
 
-def test_a_closed_port_is_named(environ: Environ, failure: Failure, deaf: str) -> None:
+def test_a_host_that_cannot_be_reached_is_named(
+    environ: Environ, failure: Failure, deaf: str
+) -> None:
     environ["GLOBUS_SDK_SERVICE_URL_TRANSFER"] = f"http://{deaf}/"
-
     refused = f"ConnectionError: [Errno {errno.ECONNREFUSED}] Connection refused"
     assert failure() == f"connection to 127.0.0.1 {NETWORK}{refused}"
+
+    environ["GLOBUS_SDK_SERVICE_URL_AUTH"] = "https://auth.globus.invalid/"
+    begin = f"connection to auth.globus.invalid {NETWORK}ConnectionError: "
+    assert re.fullmatch(f"{begin}.* [Nn]ame .*", failure())
 
 
 def test_a_server_that_does_not_answer_is_a_timeout(
@@ -324,8 +318,8 @@ def test_a_proxy_that_cannot_be_used_is_not_shown_with_its_password(
     message = failure()
 
     assert re.search(f"check .*{PROXY}", message)
-    for word in ("svc-proxy", "Winter", "2026"):
-        assert word not in message + caplog.text.replace("/2026", "")
+    for word in ("svc-proxy", "Winter"):
+        assert word not in message + caplog.text
 
 
 @pytest.mark.parametrize(
@@ -376,6 +370,7 @@ def test_an_answer_that_is_not_globus_s_is_told_by_its_place_and_not_repeated(
     [
         ("token", "access_token", ...),
         ("token", "access_token", f"{TOKEN_MARK}東京"),
+        ("token", "access_token", f"{TOKEN_MARK}\nken"),
         ("token", "resource_server", "groups.api.globus.org"),
         ("token", "expires_in", None),
         ("page", "DATA", 7),
@@ -383,23 +378,16 @@ def test_an_answer_that_is_not_globus_s_is_told_by_its_place_and_not_repeated(
         ("page", "has_next_page", ...),
     ],
 )
-def test_a_document_that_lacks_what_is_needed_ends_the_run_and_is_told_by_its_place(
+def test_a_document_that_lacks_what_is_needed_ends_the_run_and_is_not_shown(
     fake: Fake, failure: Failure, which: str, key: str, value: Any
 ) -> None:
     setattr(fake, f"{which}_answer", lambda document: altered(document, key, value))
 
-    assert re.fullmatch(UNEXPECTED, failure())
+    # the token that no header can carry is a network error, to requests
+    carried = "\n" not in str(value)
+    told = UNEXPECTED if carried else f"connection to Globus {NETWORK}InvalidHeader"
+    assert re.fullmatch(told, failure())
     assert len(fake.requests) == (1 if which == "token" else 2)
-
-
-def test_a_token_that_no_header_can_carry_is_not_shown(
-    fake: Fake, failure: Failure
-) -> None:
-    fake.token_answer = lambda document: altered(
-        document, "access_token", f"{TOKEN_MARK}\nken"
-    )
-
-    assert failure() == f"connection to Globus {NETWORK}InvalidHeader"
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["first", "second"])

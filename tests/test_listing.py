@@ -119,26 +119,21 @@ def test_an_odd_field_costs_no_endpoint_and_is_in_json_as_it_came(
     assert line[key] == (None if value is ... else value)
 
 
-def test_each_run_asks_for_a_token_for_the_transfer_scope(fake: Fake, run: Run) -> None:
-    run()
-    grant = fake.requests[0]
-    run()
-
-    assert (grant.method, grant.url) == ("POST", f"{fake.url}v2/oauth2/token")
-    assert grant.form["grant_type"] == "client_credentials"
-    assert grant.form["scope"] == TRANSFER_SCOPE
-    assert len(set(fake.tokens)) == 2
-
-
-def test_the_search_asks_for_what_is_owned_and_for_no_field_in_vain(
+def test_a_run_asks_for_a_new_token_and_for_what_is_owned_in_no_field_in_vain(
     fake: Fake, run: Run
 ) -> None:
     search = {"filter_scope": "my-endpoints", "fields": ",".join(FIELDS)}
     search["limit"] = "100"
 
     run()
+    grant, *searches = fake.requests
+    run()
 
-    assert [request.args.to_dict() for request in fake.requests[1:]] == [
+    assert (grant.method, grant.url) == ("POST", f"{fake.url}v2/oauth2/token")
+    assert grant.form["grant_type"] == "client_credentials"
+    assert grant.form["scope"] == TRANSFER_SCOPE
+    assert len(set(fake.tokens)) == 2
+    assert [request.args.to_dict() for request in searches] == [
         search,
         {**search, "offset": "100"},
         {**search, "offset": "200"},

@@ -100,26 +100,24 @@ def test_a_pipe_nobody_reads_ends_it_quietly(environ: Environ, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("to", "said"),
-    [("> /dev/full", "[Errno 28] No space left on device\n"), (">&-", "")],
-    ids=["full disk", "closed"],
+    ("command", "count", "said"),
+    [
+        # so few that a buffer would hold them, and so many that a write can be cut
+        (f"{COMMAND} > /dev/full", 2, "[Errno 28] No space left on device\n"),
+        (f"ulimit -f 8; {COMMAND} > list", 250, ""),
+        (f"{COMMAND} >&-", 2, ""),
+    ],
+    ids=["full disk", "cut on its way", "closed"],
 )
-def test_an_unwritable_stdout_is_reported(
-    fake: Fake, environ: Environ, to: str, said: str
+def test_a_list_that_cannot_be_written_whole_is_reported(
+    fake: Fake, tmp_path: Path, command: str, count: int, said: str
 ) -> None:
-    fake.endpoints = endpoints(2)  # so few that a buffer would hold them
+    fake.endpoints = endpoints(count)
 
-    status, _, err = sh(f"{COMMAND} {to}", environ)
+    status, _, err = sh(command, fake.environ, tmp_path)
 
     assert (status, err.count("\n")) == (1, 1)
     assert err.startswith(f"{ERROR}cannot write to stdout: {said}")
-
-
-def test_a_list_that_is_cut_on_its_way_is_reported(fake: Fake, tmp_path: Path) -> None:
-    status, _, err = sh(f"ulimit -f 8; {COMMAND} > list", fake.environ, tmp_path)
-
-    assert status == 1
-    assert err.startswith(f"{ERROR}cannot write to stdout: ")
 
 
 def test_ctrl_c_ends_it_with_130(fake: Fake, environ: Environ, hold: Hold) -> None:

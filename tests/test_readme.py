@@ -7,11 +7,9 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import stat
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -311,15 +309,6 @@ def test_the_cron_entry_leaves_the_last_good_list_when_it_fails(
     assert left(checkout) <= {"endpoints.new", "endpoints.txt", "endpoints.lock"}
 
 
-def hold_the_last_page(fake: Fake, hold: Hold) -> None:
-    """Make the first run wait for its last page."""
-    fake.page_answer = lambda document: (
-        document
-        if document["has_next_page"] or hold.arrived.is_set()
-        else hold(document)
-    )
-
-
 @pytest.mark.parametrize(("first", "second"), [(250, 2), (2, 250)])
 def test_cron_entries_that_overlap_write_whole_lists_one_after_the_other(
     fake: Fake,
@@ -332,7 +321,11 @@ def test_cron_entries_that_overlap_write_whole_lists_one_after_the_other(
 ) -> None:
     write_env(checkout, fake.environ)
     fake.endpoints = endpoints(first)
-    hold_the_last_page(fake, hold)
+    fake.page_answer = lambda document: (
+        document
+        if document["has_next_page"] or hold.arrived.is_set()
+        else hold(document)
+    )
     one = start(entry, cron)
     assert hold.arrived.wait(30)
 
@@ -353,30 +346,4 @@ def test_cron_entries_that_overlap_write_whole_lists_one_after_the_other(
     assert (finish(one), finish(other)) == ((0, "", ""), (0, "", ""))
     assert not overtaken
     assert listed(checkout) == text(endpoints(second))
-    assert left(checkout) == {"endpoints.txt", "endpoints.lock"}
-
-
-@pytest.mark.parametrize("kill", [os.killpg, os.kill], ids=["all of it", "its shell"])
-def test_a_cron_entry_that_is_killed_costs_no_list_and_leaves_nothing_for_good(
-    fake: Fake,
-    cron: Environ,
-    checkout: Path,
-    entry: str,
-    hold: Hold,
-    kill: Callable[[int, int], None],
-) -> None:
-    write_env(checkout, fake.environ)
-    (checkout / "endpoints.txt").write_text("the last good list\n")
-    hold_the_last_page(fake, hold)
-    process = start(entry, cron)
-    assert hold.arrived.wait(30)
-
-    kill(process.pid, signal.SIGKILL)
-    process.wait(30)
-    assert listed(checkout) == "the last good list\n"
-    hold.release.set()
-    finish(process)
-
-    assert sh(entry, cron) == (0, "", "")
-    assert listed(checkout) == text(endpoints(250))
     assert left(checkout) == {"endpoints.txt", "endpoints.lock"}
