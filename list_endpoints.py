@@ -6,8 +6,8 @@
 
 The account acts as itself, by OAuth2's client-credentials grant: no user logs in. Its
 GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET come from the environment. The exit status is
-0 if nothing seems to be missing from the list, 2 if an option is wrong, one of these
-two is not set or the ID is malformed, 130 after Ctrl-C, and 1 for any other failure.
+0 if nothing seems to be missing from the list, 2 if an option is wrong, either variable
+is not set or the ID is malformed, 130 after Ctrl-C, and 1 for any other failure.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 try:
-    # two by name: the SDK loads a part when it is named, and a broken one should show here
+    # both clients by name: the SDK imports lazily, and a broken one should fail here
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, TransferClient
 except ImportError as error:
@@ -34,7 +34,7 @@ except ImportError as error:
 
 FIELDS = ("id", "display_name", "entity_type")
 RELATIONS = {"my-endpoints": "Belonging to", "administered-by-me": "Administered by"}
-MAX_RESULTS = 1000  # Globus returns no more for a search: endpoint_search's docstring
+MAX_RESULTS = 1000  # Globus's own cap on a search (endpoint_search's docstring)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.verbose:
         logging.basicConfig(format="%(asctime)s %(message)s")
-        # the SDK logs no header and no body: neither the secret nor the token
+        # shows no secret and no token: the SDK logs no header and no body
         logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
     try:
         list_endpoints(administered=options.administered, as_json=options.json)
@@ -66,7 +66,7 @@ def list_endpoints(administered: bool, as_json: bool) -> None:
     client_id, client_secret = read_credentials()
     auth = ConfidentialAppAuthClient(client_id, client_secret)
     tokens = auth.oauth2_client_credentials_tokens(
-        requested_scopes=TransferClient.scopes.all
+        requested_scopes=TransferClient.scopes.all  # one scope, named "all"
     )
     transfer_tokens = tokens.by_resource_server[TransferClient.resource_server]
     authorizer = globus_sdk.AccessTokenAuthorizer(transfer_tokens["access_token"])
@@ -85,7 +85,7 @@ def list_endpoints(administered: bool, as_json: bool) -> None:
 
 
 def read_credentials() -> tuple[str, str]:
-    """Return the client ID and the client secret, or fail without showing either."""
+    """Return the client ID and secret, or fail showing neither: they may be swapped."""
     names = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
     values = [os.environ.get(name, "").strip() for name in names]
     missing = [name for name, value in zip(names, values) if not value]
@@ -100,13 +100,13 @@ def read_credentials() -> tuple[str, str]:
 
 
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
-    """Return FIELDS of each endpoint that the search finds."""
+    """Return FIELDS of each endpoint in filter_scope, a search filter (not OAuth2)."""
     endpoints = []
-    # Transfer sends these alone of an endpoint's 80 fields; the page keeps its own keys
+    # ask for these alone of an endpoint's 80 fields; has_next_page and DATA come anyway
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
     ):
-        # the SDK adds the page's length to the offset: it would ask again, for ever
+        # its length, 0, is what the SDK adds to the offset: it would repeat for ever
         if page["has_next_page"] and not page["DATA"]:
             fail("Globus Transfer sent an empty page that promises another")
         for endpoint in page["DATA"]:
@@ -123,9 +123,9 @@ def text_line(endpoint: dict[str, Any]) -> str:
 
 def escape(text: str) -> str:
     """Escape what could end the line, drive the terminal or turn its direction."""
-    if text.isprintable():  # as most names are: this is quicker
+    if text.isprintable():  # then nothing below is in it, and this is quicker
         return text
-    # the control characters, line and paragraph separators, direction overrides
+    # control characters; line and paragraph separators; direction controls
     unsafe = r"[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
     return re.sub(unsafe, lambda match: ascii(match[0])[1:-1], text)
 
@@ -133,13 +133,13 @@ def escape(text: str) -> str:
 def write_stdout(text: str) -> None:
     """Write the text to stdout, or exit quietly if nobody reads on."""
     try:
-        # a descriptor to close, since NFS may say only then that a disk is full; what
-        # sys.stdout could not write, it would try again at exit, and complain
+        # a copy to close here: NFS may report a full disk only at close, and sys.stdout
+        # itself would retry a failed write at exit, and complain
         with open(os.dup(sys.stdout.fileno()), "wb") as stdout:
             stdout.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
         sys.exit(1)
-    except (OSError, AttributeError) as error:  # a closed sys.stdout is None
+    except (OSError, AttributeError) as error:  # None if started with stdout closed
         fail(f"cannot write to stdout: {error}")
 
 
@@ -153,10 +153,10 @@ def check_complete(endpoints: list[dict[str, Any]]) -> None:
 
 def fail(message: str, status: int = 1) -> NoReturn:
     """Exit with the status, after one line on stderr with credentials hidden."""
-    # a server can quote our credentials: a secret has 44 characters, a token more, and
-    # a client ID, which may be shown, 36; before escapes, which make other words longer
+    # a server can quote our credentials: hide a secret (44 characters) or token (more),
+    # not a client ID (36). Hide before escape(), which lengthens harmless words
     message = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", " ".join(message.split()))
-    # a body can be a whole page; cut last, or a part of a credential could be left
+    # a server's reply can be long; cut after hiding, or part of a credential could stay
     message = escape(message)[:800]
     sys.stderr.write(f"list_endpoints.py: error: {message}\n")
     sys.exit(status)
@@ -172,15 +172,15 @@ def explain(error: Exception) -> str:
         if service == "Auth" and error.http_status in (400, 401):
             failed += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong or"
             failed += " in quotes, or the client is not registered as a service account"
-        # the whole body: Auth, Transfer and a proxy's page share no field that says why
+        # the whole body: Auth, Transfer and proxies differ in which part says why
         said = error.text.strip() or error.http_reason
         return f"{failed}: {error.http_status} {said}"
     # not str(error), which can quote a header, a setting or the password of a proxy
     place = traceback.extract_tb(error.__traceback__)[-1]
-    file = os.path.basename(place.filename)
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"
     return (
-        f"unexpected {type(error).__name__} at {file}:{place.lineno}; check HTTPS_PROXY, "
-        "https_proxy, ALL_PROXY and the GLOBUS_SDK_ settings, or for a login page between"
+        f"unexpected {type(error).__name__} at {where}; check HTTPS_PROXY, https_proxy, "
+        "ALL_PROXY and the GLOBUS_SDK_ settings; is a login page in between?"
     )
 
 
@@ -191,8 +191,8 @@ def explain_network_error(cause: Exception) -> str:
     root = cause.__context__
     while root and root.__context__:
         root = root.__context__
-    # an OSError at the root, unlike the errors of requests and urllib3 above it, has
-    # only the words of the system, of TLS or of the proxy
+    # an OSError at the root has only the words of the system, of TLS or of the proxy;
+    # the errors of requests (OSErrors, too) and urllib3 above it can quote more
     said = f": {root}" if isinstance(root, OSError) else ""
     return (
         f"connection to {host} failed; check the network, HTTPS_PROXY, https_proxy, "
@@ -201,5 +201,5 @@ def explain_network_error(cause: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.stderr = sys.stderr or io.StringIO()  # a closed one is None
+    sys.stderr = sys.stderr or io.StringIO()  # None if started with stderr closed
     raise SystemExit(main())

@@ -50,7 +50,7 @@ pytestmark = pytest.mark.usefixtures("pauses")
 PROXY = "HTTPS_PROXY, https_proxy, ALL_PROXY and "
 NETWORK = f"failed; check the network, {PROXY}GLOBUS_SDK_VERIFY_SSL: "
 HINT = "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong or in quotes, or "
-UNEXPECTED = rf"unexpected \w+ at \w+\.py:\d+; check {PROXY}.* or for a login page .*"
+UNEXPECTED = rf"unexpected \w+ at \w+\.py:\d+; check {PROXY}.*login page.*"
 
 
 # Globus, or what stands in between, refuses
