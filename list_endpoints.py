@@ -179,8 +179,8 @@ def explain(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"
     return (
-        f"unexpected {type(error).__name__} at {where}; check HTTPS_PROXY, https_proxy, "
-        "ALL_PROXY and the GLOBUS_SDK_ settings; is a login page in between?"
+        f"unexpected {type(error).__name__} at {where}; check HTTPS_PROXY, https_proxy,"
+        " ALL_PROXY and the GLOBUS_SDK_ settings; is a login page in between?"
     )
 
 
