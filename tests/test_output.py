@@ -72,24 +72,12 @@ def test_any_name_is_a_line_and_itself_in_json(fake: Fake, run: Run, name: str) 
     assert json.loads(line)["display_name"] == name
 
 
-@pytest.mark.parametrize(
-    ("locale", "shown"),
-    [
-        ({"LC_ALL": "C"}, "Zürich 東京"),
-        (
-            {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-            r"Z\xfcrich \u6771\u4eac",
-        ),
-        ({"PYTHONIOENCODING": "latin-1"}, "Z\udcfcrich \\u6771\\u4eac"),
-    ],
-    ids=["C", "C without Python's UTF-8", "latin-1"],
-)
-def test_what_the_encoding_lacks_is_shown_escaped(
-    fake: Fake, environ: Environ, locale: dict[str, str], shown: str
-) -> None:
+def test_what_the_encoding_lacks_is_shown_escaped(fake: Fake, environ: Environ) -> None:
     fake.endpoints = [endpoint(ID, "Zürich 東京")]
+    environ["PYTHONIOENCODING"] = "latin-1"
 
-    assert sh(COMMAND, {**environ, **locale}) == (0, f"{HEADING}[{ID}] {shown}\n", "")
+    shown = "Z\udcfcrich \\u6771\\u4eac"
+    assert sh(COMMAND, environ) == (0, f"{HEADING}[{ID}] {shown}\n", "")
 
 
 def test_a_pipe_nobody_reads_ends_it_quietly(environ: Environ, tmp_path: Path) -> None:

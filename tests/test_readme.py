@@ -70,9 +70,6 @@ def write_env(checkout: Path, values: Environ, line_break: str = "\n") -> None:
     (checkout / ".env").write_bytes(text.replace("\n", line_break).encode())
 
 
-# by hand
-
-
 def test_the_first_sample_is_what_the_try_out_prints(checkout: Path) -> None:
     _, install, try_out = block("sh", "fake_globus").split(" &&\n")
 
@@ -199,9 +196,6 @@ def test_uv_understands_its_lines(fake: Fake, tmp_path: Path, checkout: Path) ->
 def test_the_stand_in_ends_with_the_status_of_its_command_or_says_why_not() -> None:
     assert sh(f"{FAKE_GLOBUS} sh -c 'exit 3'", PATH) == (3, "", "")
     assert sh(f"{FAKE_GLOBUS} /no/such/program", PATH).status == 127
-
-
-# cron
 
 
 CLOSE = r"""

@@ -105,12 +105,8 @@ def test_a_clear_value_works(environ: Environ, run: Run, name: str, value: str) 
     assert run() == (0, text(endpoints(250)), "")
 
 
-@pytest.mark.parametrize("arg", ["--js", "stray"])
-def test_an_unknown_argument_is_refused(fake: Fake, run: Run, arg: str) -> None:
-    status, out, err = run(arg)
-
-    assert (status, out) == (2, "")
-    assert arg in err
+def test_an_option_is_not_guessed_from_its_beginning(fake: Fake, run: Run) -> None:
+    assert run("--js")[:2] == (2, "")
     assert not fake.requests
 
 
