@@ -73,7 +73,7 @@ def write_env(checkout: Path, values: Environ, line_break: str = "\n") -> None:
 def test_the_first_sample_is_what_the_try_out_prints(checkout: Path) -> None:
     _, install, try_out = block("sh", "fake_globus").split(" &&\n")
 
-    assert install.endswith(" pytest-httpserver")
+    assert install.endswith(" -r requirements.txt pytest-httpserver")
     assert sh(try_out, PATH, checkout) == (0, blocks("text")[0], "")
 
 
@@ -95,9 +95,10 @@ def test_the_sample_of_jq_is_what_it_prints() -> None:
 
 def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
     (tmp_path / ".env.example").write_text(ENV_EXAMPLE, encoding="utf-8")
-    command = block("sh", ".env.example").splitlines()[-1]
+    install, command = block("sh", ".env.example").splitlines()
     env_file = tmp_path / ".env"
 
+    assert install.endswith("pip install -q -U -r requirements.txt")
     assert sh(command, PATH, tmp_path) == (0, "", "")
     assert env_file.read_text(encoding="utf-8") == ENV_EXAMPLE
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
@@ -114,7 +115,7 @@ def test_a_filled_in_env_works_and_one_that_is_not_says_what_to_do(
 ) -> None:
     credentials = {k: v for k, v in fake.environ.items() if "CLIENT" in k}
     environ = {**PATH, **fake.environ, **dict.fromkeys(credentials, "")}
-    assert f"({RUN})\n" in blocks("sh")
+    assert {f"({RUN})\n", f"({RUN} --administered)\n"} <= {*blocks("sh")}
 
     write_env(checkout, {}, line_break)
     status, out, err = sh(f"({RUN})", environ, checkout)
@@ -136,6 +137,8 @@ def test_every_setting_of_env_example_can_be_switched_on(tmp_path: Path) -> None
     assert (done.status, done.err) == (0, "")
     # it would close a quote that was lost, and what follows would be run
     assert "'" not in "".join(re.findall("(?m)^# .*", ENV_EXAMPLE))
+    assert re.search(r"(?m)^GLOBUS_SDK_HTTP_TIMEOUT=\d+$", done.out)
+    assert "HTTPS_PROXY=http://" in done.out
     assert {f"{name}={value}" for _, name, value in settings} <= set(done.out.split())
     assert [f"{mark}{name}" for mark, name, _ in settings] == [
         *("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET"),
@@ -146,6 +149,7 @@ def test_every_setting_of_env_example_can_be_switched_on(tmp_path: Path) -> None
 def test_git_keeps_env_example_and_no_editor_s_copy_of_env(tmp_path: Path) -> None:
     shutil.copy(ROOT / ".gitignore", tmp_path)
     copies = ".env .env~ .env-old .env.bak .env.save #.env# .#.env .env.swp prod.env"
+    copies += " endpoints.txt endpoints.new endpoints.lock"
     for name in (*copies.split(), ".env.example"):
         (tmp_path / name).touch()
 
@@ -154,7 +158,8 @@ def test_git_keeps_env_example_and_no_editor_s_copy_of_env(tmp_path: Path) -> No
     assert done == (0, ".env.example\n.gitignore\n", "")
 
 
-def test_readme_names_every_field_and_every_option() -> None:
+def test_readme_names_every_field_option_and_exit_status() -> None:
+    assert re.findall(r"(?m)^\| (\d+) \|", README) == ["0", "1", "2", "130"]
     assert [field for field in FIELDS if f"`{field}`" not in README] == []
     assert [o for o in OPTIONS if not any(f"`{name}`" in README for name in o)] == []
 
@@ -221,7 +226,9 @@ def entry(checkout: Path) -> str:
     """The entry of README.md, as /bin/sh gets it from cron, for this checkout."""
     (entry,) = blocks("cron")
     assert "%" not in entry  # a line break, to cron
-    assert RUN in entry
+    begin = "15 6 * * * cd /srv/list_endpoints && flock endpoints.lock sh -c "
+    assert entry.startswith(f"{begin}'{RUN} > ")
+    assert "`flock endpoints.lock`" in README
     return entry.split(maxsplit=5)[5].replace("/srv/list_endpoints", f"'{checkout}'")
 
 
@@ -255,7 +262,8 @@ def test_the_cron_entry_is_silent_and_replaces_the_list(
     fake: Fake, cron: Environ, checkout: Path, entry: str
 ) -> None:
     write_env(checkout, fake.environ)
-    (checkout / "endpoints.txt").write_text("the last good list\n")
+    for name in ("endpoints.txt", "endpoints.new"):
+        (checkout / name).write_text("left by another run\n")
 
     assert sh(entry, cron) == (0, "", "")
     assert listed(checkout) == text(endpoints(250))
@@ -276,7 +284,6 @@ def test_the_cron_entry_keeps_the_last_list_where_a_disk_is_full_only_at_close(
     ("count", "settings", "said"),
     [
         pytest.param(250, {"GLOBUS_CLIENT_SECRET": "old"}, " 401 ", id="refused"),
-        pytest.param(250, {"GLOBUS_CLIENT_ID": ""}, "not set", id="set up wrong"),
         pytest.param(1000, {}, "may be incomplete", id="cut by Globus"),
         pytest.param(250, None, ".env", id="no .env"),
     ],
