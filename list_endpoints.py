@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 try:
-    # both clients by name: the SDK imports lazily, and a broken one should fail here
+    # both clients by name: the SDK imports lazily, and if it is broken, should fail here
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, TransferClient
 except ImportError as error:
@@ -34,7 +34,7 @@ except ImportError as error:
 
 FIELDS = ("id", "display_name", "entity_type")
 RELATIONS = {"my-endpoints": "Belonging to", "administered-by-me": "Administered by"}
-MAX_RESULTS = 1000  # Globus's own cap on a search (endpoint_search's docstring)
+MAX_RESULTS = 1000  # Globus's cap per search, not per page; the SDK stops asking there
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,13 +100,13 @@ def read_credentials() -> tuple[str, str]:
 
 
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
-    """Return FIELDS of each endpoint in filter_scope, a search filter (not OAuth2)."""
+    """Return FIELDS of each endpoint that filter_scope (no OAuth2 scope) selects."""
     endpoints = []
     # ask for these alone of an endpoint's 80 fields; has_next_page and DATA come anyway
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
     ):
-        # its length, 0, is what the SDK adds to the offset: it would repeat for ever
+        # the SDK adds a page's length to the offset: an empty one would repeat for ever
         if page["has_next_page"] and not page["DATA"]:
             fail("Globus Transfer sent an empty page that promises another")
         for endpoint in page["DATA"]:
@@ -154,7 +154,7 @@ def check_complete(endpoints: list[dict[str, Any]]) -> None:
 def fail(message: str, status: int = 1) -> NoReturn:
     """Exit with the status, after one line on stderr with credentials hidden."""
     # a server can quote our credentials: hide a secret (44 characters) or token (more),
-    # not a client ID (36). Hide before escape(), which lengthens harmless words
+    # not a client ID (36; "@" ends it). Before escape(), which lengthens harmless words
     message = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", " ".join(message.split()))
     # a server's reply can be long; cut after hiding, or part of a credential could stay
     message = escape(message)[:800]
@@ -191,8 +191,8 @@ def explain_network_error(cause: Exception) -> str:
     root = cause.__context__
     while root and root.__context__:
         root = root.__context__
-    # an OSError at the root has only the words of the system, of TLS or of the proxy;
-    # the errors of requests (OSErrors, too) and urllib3 above it can quote more
+    # root is below cause; an OSError there has only the system's, TLS's or the proxy's
+    # words; the errors above, of requests (OSErrors, too) and urllib3, can quote more
     said = f": {root}" if isinstance(root, OSError) else ""
     return (
         f"connection to {host} failed; check the network, HTTPS_PROXY, https_proxy, "

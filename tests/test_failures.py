@@ -65,7 +65,6 @@ UNEXPECTED = rf"unexpected \w+ at \w+\.py:\d+; check {PROXY}.*login page.*"
         (0, 403, " \r\n\t", ""),
         (2, 403, "", ""),
         (1, 400, '{\n  "code": "NotActive",\n  "message": "it\'s \\"off\\""\n}\n', ""),
-        (2, 401, '{"code": "No"', ""),
         (1, 502, '{"code": "ExternalError.X"}', ""),  # newer SDKs do not try it again
     ],
 )
