@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 try:
-    # both clients by name: the SDK imports lazily, and if it is broken, should fail here
+    # both clients by name: the SDK imports lazily, and a broken one should fail here
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, TransferClient
 except ImportError as error:
