@@ -4,10 +4,12 @@
 # ///
 """List the Globus endpoints and collections that a service account owns.
 
-The account acts as itself, by OAuth2's client-credentials grant: no user logs in. Its
-GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET come from the environment. The exit status is
-0 if nothing seems to be missing from the list, 2 if an option is wrong, either variable
-is not set or the ID is malformed, 130 after Ctrl-C, and 1 for any other failure.
+--filter-scope lists what the account administers by a role or may use by a permission.
+The account acts as itself, by OAuth2's client-credentials grant, so no person logs in.
+Its client ID and client secret come from the environment variables GLOBUS_CLIENT_ID and
+GLOBUS_CLIENT_SECRET. The exit status is 0 if nothing seems to be missing from the list,
+2 if an option is wrong, a variable is not set, the client ID is not a UUID or the SDK
+refuses a setting, and 1 for any other failure. A shell shows 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import traceback
 import uuid
@@ -26,87 +29,102 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 try:
-    # both clients by name: the SDK imports lazily, and a broken one should fail here
+    # The SDK imports a class only when the class is named. Name the classes here, so
+    # that a broken library is found here.
     import globus_sdk
-    from globus_sdk import ConfidentialAppAuthClient, TransferClient
-except ImportError as error:
+    from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
+except Exception as error:  # noqa: BLE001
     sys.exit(f"list_endpoints.py: error: {error}; set up and run it as README.md says")
 
+# Globus's search selects endpoints by filter_scope, which is not a scope of OAuth2.
+HEADINGS = {
+    "my-endpoints": "Endpoints Belonging to",
+    "administered-by-me": "Endpoints Administered by",
+    "shared-with-me": "Endpoints Shared with",
+}
 FIELDS = ("id", "display_name", "entity_type")
-RELATIONS = {"my-endpoints": "Belonging to", "administered-by-me": "Administered by"}
-MAX_RESULTS = 1000  # Globus's cap per search, not per page; the SDK stops asking there
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status, or raise SystemExit with it."""
+    """Run the command and return exit status 0, or raise SystemExit with another."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "--administered",
-        action="store_true",
-        help="list all that the account administers, owned or not",
+        "--filter-scope", choices=HEADINGS, default="my-endpoints", help="what to list"
     )
     parser.add_argument("--json", action="store_true", help="print JSON Lines")
     parser.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     options = parser.parse_args(argv)
     if options.verbose:
-        logging.basicConfig(format="%(asctime)s %(message)s")
-        # shows no secret and no token: the SDK logs no header and no body
+        # Log the SDK alone, which logs no header and no body. urllib3 can log a header
+        # with the access token, so the root logger stays at CRITICAL.
+        logging.basicConfig(format="%(asctime)s %(message)s", level=logging.CRITICAL)
         logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
     try:
-        list_endpoints(administered=options.administered, as_json=options.json)
-    except KeyboardInterrupt:
-        return 130
+        list_endpoints(options.filter_scope, as_json=options.json)
     except Exception as error:  # noqa: BLE001
-        fail(explain(error))
+        report(error)
     return 0
 
 
-def list_endpoints(administered: bool, as_json: bool) -> None:
-    """Print what the service account owns or administers; fail if any seem missing."""
-    client_id, client_secret = read_credentials()
-    auth = ConfidentialAppAuthClient(client_id, client_secret)
-    tokens = auth.oauth2_client_credentials_tokens(
-        requested_scopes=TransferClient.scopes.all  # one scope, named "all"
-    )
+def list_endpoints(filter_scope: str, as_json: bool) -> None:
+    """Print the list that filter_scope selects, and fail if it seems incomplete."""
+    auth = create_auth_client()
+    # Globus Auth gives the access token, and Globus Transfer only gets the access
+    # token. Transfer has no narrower scope that can search.
+    scope = TransferClient.scopes.all
+    tokens = auth.oauth2_client_credentials_tokens(requested_scopes=scope)
     transfer_tokens = tokens.by_resource_server[TransferClient.resource_server]
     authorizer = globus_sdk.AccessTokenAuthorizer(transfer_tokens["access_token"])
     transfer = TransferClient(authorizer=authorizer)
 
-    filter_scope = "administered-by-me" if administered else "my-endpoints"
     endpoints = search(transfer, filter_scope)
     if as_json:
         lines = [json.dumps(endpoint) for endpoint in endpoints]
     else:
-        relation = RELATIONS[filter_scope]
-        lines = [f"Endpoints {relation} {client_id}@clients.auth.globus.org:"]
-        lines += [text_line(endpoint) for endpoint in endpoints]
-    write_stdout("".join(f"{line}\n" for line in lines))
-    check_complete(endpoints)
+        lines = [f"{HEADINGS[filter_scope]} {auth.client_id}@clients.auth.globus.org:"]
+        for endpoint in endpoints:
+            name = f" {endpoint['display_name']}" if endpoint["display_name"] else ""
+            lines.append(escape(f"[{endpoint['id']}]{name}"))
+    # Print first, because a list that may be incomplete is still of use to a person.
+    write_stdout("\n".join([*lines, ""]))
+    # Globus returns no more than 1000 endpoints for a search, and does not say so.
+    if len(endpoints) >= 1000:
+        fail("the list may be incomplete: Globus returns at most 1000 endpoints")
+    # A page begins at an offset. If the list shifts between two pages, one endpoint can
+    # be on both pages, and another endpoint can be on neither.
+    if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
+        fail("the list may be incomplete: it changed while it was read; run this again")
 
 
-def read_credentials() -> tuple[str, str]:
-    """Return the client ID and secret, or fail showing neither: they may be swapped."""
+def create_auth_client() -> ConfidentialAppAuthClient:
+    """Return a client of Globus Auth with the credentials, or fail and show neither."""
     names = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
     values = [os.environ.get(name, "").strip() for name in names]
-    missing = [name for name, value in zip(names, values) if not value]
+    missing = [f"{name} is not set" for name, value in zip(names, values) if not value]
     if missing:
-        run = "(set -a; . ./.env; .venv/bin/python list_endpoints.py)"
-        fail(f"{' and '.join(missing)} not set; check .env, then run {run}", status=2)
-    client_id, client_secret = values
+        fail(f"{' and '.join(missing)}; set up and run it as README.md says", status=2)
     try:
-        return str(uuid.UUID(client_id)), client_secret
+        client_id = str(uuid.UUID(values[0]))
     except ValueError:
         fail("GLOBUS_CLIENT_ID is no UUID; is it the secret, or in quotes?", status=2)
+    try:
+        return ConfidentialAppAuthClient(client_id, client_secret=values[1])
+    except UnicodeError:
+        fail("GLOBUS_CLIENT_SECRET is not UTF-8 text", status=2)
+    except ValueError as error:
+        fail(f"globus-sdk refuses a GLOBUS_SDK_ variable: {error}", status=2)
 
 
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
-    """Return FIELDS of each endpoint that filter_scope (no OAuth2 scope) selects."""
+    """Return FIELDS of each endpoint that Globus finds, from all pages."""
+    # https://docs.globus.org/api/transfer/endpoint_and_collection_search/
+    # An endpoint has 80 fields, so ask for FIELDS. DATA and has_next_page always come.
     endpoints = []
-    # ask for these alone of an endpoint's 80 fields; has_next_page and DATA come anyway
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
     ):
-        # the SDK adds a page's length to the offset: an empty one would repeat for ever
+        # The SDK adds the length of a page to the offset of the next request. After an
+        # empty page, the SDK would ask for the same page for ever.
         if page["has_next_page"] and not page["DATA"]:
             fail("Globus Transfer sent an empty page that promises another")
         for endpoint in page["DATA"]:
@@ -116,90 +134,83 @@ def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
     return endpoints
 
 
-def text_line(endpoint: dict[str, Any]) -> str:
-    name = endpoint["display_name"]
-    return escape(f"[{endpoint['id']}] {name}" if name else f"[{endpoint['id']}]")
-
-
 def escape(text: str) -> str:
-    """Escape what could end the line, drive the terminal or turn its direction."""
-    if text.isprintable():  # then nothing below is in it, and this is quicker
-        return text
-    # control characters; line and paragraph separators; direction controls
+    """Escape control characters, line separators and direction controls."""
     unsafe = r"[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
     return re.sub(unsafe, lambda match: ascii(match[0])[1:-1], text)
 
 
 def write_stdout(text: str) -> None:
-    """Write the text to stdout, or exit quietly if nobody reads on."""
+    """Write the text to stdout, or exit with status 1, silently if nobody reads."""
+    if sys.stdout is None:
+        fail("cannot write to stdout: stdout is closed")
     try:
-        # a copy to close here: NFS may report a full disk only at close, and sys.stdout
-        # itself would retry a failed write at exit, and complain
+        # Close a duplicate of stdout, because NFS may report a full disk only when a
+        # file is closed. sys.stdout would try a failed write again as Python exits.
         with open(os.dup(sys.stdout.fileno()), "wb") as stdout:
             stdout.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
         sys.exit(1)
-    except (OSError, AttributeError) as error:  # None if started with stdout closed
+    except OSError as error:
         fail(f"cannot write to stdout: {error}")
 
 
-def check_complete(endpoints: list[dict[str, Any]]) -> None:
-    """Fail at a sign that Globus left endpoints out."""
-    if len(endpoints) >= MAX_RESULTS:
-        fail(f"the list may be incomplete: Globus returns at most {MAX_RESULTS}")
-    if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
-        fail("the list may be incomplete: it changed while it was read; run this again")
-
-
-def fail(message: str, status: int = 1) -> NoReturn:
-    """Exit with the status, after one line on stderr with credentials hidden."""
-    # a server can quote our credentials: hide a secret (44 characters) or token (more),
-    # not a client ID (36; "@" ends it). Before escape(), which lengthens harmless words
-    message = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", " ".join(message.split()))
-    # a server's reply can be long; cut after hiding, or part of a credential could stay
-    message = escape(message)[:800]
-    sys.stderr.write(f"list_endpoints.py: error: {message}\n")
+def fail(message: str, quote: str = "", status: int = 1) -> NoReturn:
+    """Exit with the status, after one line on stderr: the message, then the quote."""
+    # A server can quote credentials, so hide words of 40 characters or more. A client
+    # secret has 44, an access token has more, and a client ID has 36. Hide before the
+    # escapes make words longer, and before the cut leaves a part of a secret.
+    quote = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", quote)
+    line = escape(" ".join(f"{message}{quote}".split()))[:800]
+    sys.stderr.write(f"list_endpoints.py: error: {line}\n")
     sys.exit(status)
 
 
-def explain(error: Exception) -> str:
-    """Return what failed, what to check and, where known, what the other side said."""
-    if isinstance(error, globus_sdk.NetworkError):
-        return explain_network_error(error.underlying_exception)
+def report(error: Exception) -> NoReturn:
+    """Fail with what failed, what to check and, if known, what the answer was."""
+    if isinstance(error, NetworkError):
+        report_network_error(error.underlying_exception)
     if isinstance(error, globus_sdk.GlobusAPIError):
         service = "Auth" if isinstance(error, globus_sdk.AuthAPIError) else "Transfer"
-        failed = f"request to Globus {service} failed"
+        message = f"request to Globus {service} failed"
         if service == "Auth" and error.http_status in (400, 401):
-            failed += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong or"
-            failed += " in quotes, or the client is not registered as a service account"
-        # the whole body: Auth, Transfer and proxies differ in which part says why
-        said = error.text.strip() or error.http_reason
-        return f"{failed}: {error.http_status} {said}"
-    # not str(error), which can quote a header, a setting or the password of a proxy
+            message += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong,"
+            message += " the secret is in quotes, or the client is not registered as a"
+            message += " service account; the answer was"
+        # Quote the whole body, because each service has its own place for the reason.
+        answer = error.text.strip() or error.http_reason
+        fail(message, f": {error.http_status} {answer}")
+    # Do not show the text of the error, because it can quote a header or a password.
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"
-    return (
+    fail(
         f"unexpected {type(error).__name__} at {where}; check HTTPS_PROXY, https_proxy,"
-        " ALL_PROXY and the GLOBUS_SDK_ settings; is a login page in between?"
+        " ALL_PROXY and the GLOBUS_SDK_ variables for a malformed value. Is a login"
+        " page in between, is globus-sdk older than 4, or has this script a fault?"
     )
 
 
-def explain_network_error(cause: Exception) -> str:
-    """Return which host was not reached, what to check, and the error at the root."""
-    request = getattr(cause, "request", None)
+def report_network_error(error: Exception) -> NoReturn:
+    """Fail with the host that was not reached, what to check, and the first error."""
+    request = getattr(error, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    root = cause.__context__
-    while root and root.__context__:
-        root = root.__context__
-    # root is below cause; an OSError there has only the system's, TLS's or the proxy's
-    # words; the errors above, of requests (OSErrors, too) and urllib3, can quote more
-    said = f": {root}" if isinstance(root, OSError) else ""
-    return (
+    # Quote only the first error of the chain, because it has the reason. Quote only an
+    # OSError, because its words are those of the system, TLS or a proxy. The errors of
+    # urllib3 and requests, which came later, can quote a header or a password.
+    first = error.__context__
+    while first and first.__context__:
+        first = first.__context__
+    fail(
         f"connection to {host} failed; check the network, HTTPS_PROXY, https_proxy, "
-        f"ALL_PROXY and GLOBUS_SDK_VERIFY_SSL: {type(cause).__name__}{said}"
+        f"ALL_PROXY and GLOBUS_SDK_VERIFY_SSL; the error was: {type(error).__name__}",
+        f": {first}" if isinstance(first, OSError) else "",
     )
 
 
 if __name__ == "__main__":
-    sys.stderr = sys.stderr or io.StringIO()  # None if started with stderr closed
+    # Unless Ctrl-C is ignored, let Ctrl-C kill the script, so that a shell's loop ends.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Python sets sys.stdout or sys.stderr to None if it was closed at the start.
+    sys.stderr = sys.stderr or io.StringIO()
     raise SystemExit(main())

@@ -15,16 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fake_globus import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    TOKEN_MARK,
-    Document,
-    Fake,
-    answer,
-    endpoints,
-)
+from fake_globus import CLIENT_ID, CLIENT_SECRET, TOKEN_MARK, Fake, endpoints
 from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "list_endpoints.py"
@@ -38,11 +31,15 @@ sys.path.insert(0, str(ROOT))
 import list_endpoints
 
 FIELDS = list_endpoints.FIELDS
-
-HELP = subprocess.check_output([sys.executable, SCRIPT, "--help"], text=True)
-# each with all its names; what is true of any list is tried with each that makes one
-OPTIONS = [names.split(", ") for names in re.findall(r"(?m)^  (-.+?)(?:  |$)", HELP)]
-MODES = [[], *([names[0]] for names in OPTIONS if names[0] not in ("-h", "-v"))]
+HEADINGS = list_endpoints.HEADINGS
+# Python 3.14 can put colours into the help.
+PLAIN = {"PYTHON_COLORS": "0", "COLUMNS": "80"}
+HELP = subprocess.check_output([sys.executable, SCRIPT, "--help"], env=PLAIN, text=True)
+OPTIONS = re.findall(r"(?m)^  (-.+?)(?:  |$)", HELP)
+# What is promised of a list is tried with each of these. A new option that takes no
+# value and has no short name is one of these by itself.
+MODES = [["--filter-scope", scope] for scope in HEADINGS]
+MODES += [[option] for option in OPTIONS if re.fullmatch(r"--[\w-]+", option)]
 
 
 class Result(NamedTuple):
@@ -58,26 +55,31 @@ Failure = Callable[..., str]
 Environ = dict[str, str]
 
 
-def text(documents: Iterable[Document], heading: str = HEADING) -> str:
+def pytest_configure(config: pytest.Config) -> None:
+    """Show the assertion of a test that fails, and not the log of the SDK."""
+    config.option.showcapture = "no"
+
+
+def text(documents: Iterable[dict[str, Any]], heading: str = HEADING) -> str:
     """Return the list of these endpoints, as text."""
     return heading + "".join(f"[{e['id']}] {e['display_name']}\n" for e in documents)
 
 
 def unsafe(line: str) -> bool:
-    """Tell whether it could end, drive a terminal, turn its direction or not be text."""
+    """Tell whether the line has a character that has to be escaped."""
     kinds = {unicodedata.category(c) for c in line}
     turns = {unicodedata.bidirectional(c) for c in line}
     return bool(kinds & {"Cc", "Cs", "Zl", "Zp"} or turns & DIRECTIONS)
 
 
-def altered(document: Document, key: str, value: Any) -> Document:
-    """Return the document with that value, or without the key if the value is ...."""
+def altered(document: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return the document with that value. An Ellipsis as the value removes the key."""
     document = {**document, key: value}
     return {name: each for name, each in document.items() if each is not ...}
 
 
 def checked(result: Result) -> Result:
-    """Check what is to be true of every run, whatever happens in it."""
+    """Return the result, after a check that it shows no credential and no traceback."""
     basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
     for never in (CLIENT_SECRET, basic, TOKEN_MARK, "Traceback", "Exception ignored"):
         assert never not in result.out
@@ -101,7 +103,7 @@ def start(command: str, environ: Environ, cwd: Path = ROOT) -> subprocess.Popen[
 
 
 def finish(process: subprocess.Popen[str]) -> Result:
-    """Return what a user sees of a process, once it has ended."""
+    """Wait for the end of a process, and return what a user sees of the process."""
     out, err = process.communicate(timeout=60)
     return checked(Result(process.returncode, out, err))
 
@@ -123,14 +125,14 @@ def fake(http_server: HTTPServer) -> Fake:
     """A Globus where the service account owns three pages of endpoints."""
     http_server.clear()
     fake = Fake(http_server, endpoints(250))
-    # so that a script that would ask for ever fails its test instead
-    fake.faults = dict.fromkeys(range(99, 999), lambda request: answer(410, {}))
+    # If a script asks for ever, this makes its test fail.
+    fake.faults = dict.fromkeys(range(99, 999), lambda request: Response(status=410))
     return fake
 
 
 @pytest.fixture
 def environ(fake: Fake, tmp_path: Path) -> Environ:
-    """The environment of a run: cron's own, the fake's, and what measures coverage."""
+    """The environment of a run: that of cron, the fake and the coverage."""
     coverage = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
     return {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **fake.environ, **coverage}
 
@@ -142,7 +144,7 @@ def run(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> Run:
-    """Run main() in this process: quick, its sleep can be patched, its log is read."""
+    """Run main() in this process, which is quicker than a process of its own."""
     caplog.set_level("DEBUG", "globus_sdk")
     caplog.set_level("CRITICAL", "werkzeug")
 
@@ -161,7 +163,7 @@ def run(
 
 @pytest.fixture
 def failure(run: Run) -> Failure:
-    """Run main(), which is to print one line on stderr and nothing else; return it."""
+    """Run main(), which is to print one line to stderr alone, and return the line."""
 
     def failure(*args: str) -> str:
         status, out, err = run(*args)
@@ -175,7 +177,7 @@ def failure(run: Run) -> Failure:
 
 
 class Hold:
-    """Keeps an answer back until its release, which the end of the test is, too."""
+    """Keeps an answer back until the release, or until the end of the test."""
 
     def __init__(self) -> None:
         self.arrived = threading.Event()
@@ -196,7 +198,7 @@ def hold() -> Iterator[Hold]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Make the SDK's pauses between tries a list instead of a wait."""
+    """Collect the pauses of the SDK between two tries, and do not wait."""
     pauses: list[float] = []
     monkeypatch.setattr("time.sleep", pauses.append)
     return pauses
