@@ -1,8 +1,8 @@
 """Run a command against a stand-in for Globus, and exit with the command's status.
 
-The command finds in its environment a service account that owns a handful of example
-endpoints; its requests for a token and for its endpoints are answered on a loopback
-socket.
+The environment of the command has a service account with a handful of example
+endpoints. A server on this machine answers the command's requests for a token and for
+endpoints. If a signal ends the command, the status is 128 plus the signal.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import subprocess
 import uuid
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ Answer = Callable[[Request], Any]
 CLIENT_ID = "5e0fa2d1-8a7c-4b6e-9f3d-2c1b0a998877"
 CLIENT_SECRET = "example/secret+of+the+fake+service+account+="
 TOKEN_MARK = "accesstokenofthefake"
+OTHER_ID = "9b3c7d51-1f6e-4c2a-8d40-5a6b7c8d9e0f"
 TRANSFER_SCOPE = "urn:globus:auth:scope:transfer.api.globus.org:all"
 MAX_RESULTS = 1000
 SCOPES = "all administered-by-me in-use my-endpoints my-gcp-endpoints recently-used"
@@ -40,14 +42,15 @@ def endpoint(
     endpoint_id: str,
     display_name: str | None,
     entity_type: str = "GCSv5_mapped_collection",
+    owner_id: str = CLIENT_ID,
 ) -> Document:
-    """Return an endpoint document with a few of the 80 fields that real ones have."""
+    """Return an endpoint document with five of the 80 fields that a real one has."""
     return {
         "DATA_TYPE": "endpoint",
         "id": endpoint_id,
         "display_name": display_name,
         "entity_type": entity_type,
-        "owner_id": CLIENT_ID,
+        "owner_id": owner_id,
     }
 
 
@@ -65,7 +68,10 @@ OWNED = [
 ]
 ADMINISTERED = [
     *OWNED,
-    endpoint("2c8d3a7b-63e5-4a1c-9a5f-7b6c5d4e3f21", "Beamline 7 results, for partners", "GCSv5_guest_collection"),
+    endpoint("2c8d3a7b-63e5-4a1c-9a5f-7b6c5d4e3f21", "Beamline 7 results, for partners", "GCSv5_guest_collection", OTHER_ID),
+]
+SHARED = [
+    endpoint("5fb06d9e-9618-4d4f-8d82-0e9f8a7b6c54", "Detector calibration", "GCSv5_guest_collection", OTHER_ID),
 ]
 # fmt: on
 
@@ -76,17 +82,17 @@ def answer(status: int, body: Any) -> Response:
 
 
 class Fake:
-    """Both services on one server, for one service account.
+    """Globus Auth and Globus Transfer on one server, for one service account.
 
-    `url` is the base URL of both, `requests` what has come so far. Every scope lists
-    `endpoints`, unless `by_scope` has a list of its own for it. A test can put a
-    fault or an answer of its own in place of the documented one: `faults` maps a
-    request's number, from 0 on, to what answers it instead; `token_answer` and
-    `page_answer` make what is sent of the document that would be.
+    `url` is the base URL of both services, and `requests` has the requests so far.
+    Every filter_scope lists `endpoints`, unless `by_scope` has another list. A test can
+    change answers: `faults` maps the number of a request, from 0 on, to a function that
+    answers instead. `token_answer` and `page_answer` get each document before it is
+    sent, and return what is sent instead.
     """
 
     def __init__(self, server: HTTPServer, endpoints: Sequence[Document]) -> None:
-        # a path of its own, so that no request of an earlier test can reach it
+        # Use a new path, so that a late request of an earlier test does not arrive here.
         path = f"/{secrets.token_hex(8)}"
         self.url = server.url_for(f"{path}/")
         self.requests: list[Request] = []
@@ -177,17 +183,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         "argument", nargs=argparse.REMAINDER, help="what to hand to the program"
     )
     args = parser.parse_args(argv)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
+    # werkzeug would log each request.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # Ctrl-C is for the command, and this program waits for the end of the command.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
     with HTTPServer(threaded=True) as server:
         fake = Fake(server, OWNED)
-        fake.by_scope["administered-by-me"] = ADMINISTERED
+        fake.by_scope = {"administered-by-me": ADMINISTERED, "shared-with-me": SHARED}
         environ = {**os.environ, **fake.environ}
+        command = [args.command, *args.argument]
         try:
-            return subprocess.run(
-                [args.command, *args.argument], env=environ, check=False
-            ).returncode
+            status = subprocess.run(command, env=environ, check=False).returncode
         except OSError as err:
             parser.exit(127, f"{parser.prog}: error: cannot run a program: {err}\n")
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
