@@ -7,9 +7,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import stat
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from conftest import (
     COMMAND,
     ERROR,
     FIELDS,
+    HEADINGS,
     OPTIONS,
     PYTHON,
     ROOT,
@@ -29,7 +32,8 @@ from conftest import (
     start,
     text,
 )
-from fake_globus import Document, Fake, endpoints
+from fake_globus import ADMINISTERED, Document, Fake, endpoints
+from werkzeug import Response
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
@@ -37,6 +41,7 @@ FAKE_GLOBUS = f"{PYTHON} {shlex.quote(str(ROOT / 'tests' / 'fake_globus.py'))}"
 PATH = {"PATH": "/usr/bin:/bin"}
 RUN = "set -a; . ./.env; .venv/bin/python list_endpoints.py"
 UV = "~/.local/bin/uv run -q list_endpoints.py"
+TIMEOUT = "timeout --foreground -v 1h "
 
 
 def blocks(language: str) -> list[str]:
@@ -53,7 +58,7 @@ def block(language: str, word: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with what README.md's set-up leaves in a clone."""
+    """A folder with what is in a clone after the set-up of README.md."""
     checkout = tmp_path / "a checkout"
     checkout.mkdir()
     shutil.copy(SCRIPT, checkout)
@@ -63,7 +68,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def write_env(checkout: Path, values: Environ, line_break: str = "\n") -> None:
-    """Write a .env: .env.example with those values, at its end, in place of ''."""
+    """Write .env, which is .env.example with these values at its end."""
     text = ENV_EXAMPLE
     for name, value in values.items():
         text = text.replace(f"\n{name}=''", "") + f"{name}='{value}'\n"
@@ -84,21 +89,37 @@ def test_a_new_account_gets_what_the_sample_shows(fake: Fake, run: Run) -> None:
     assert run("--json").out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sample"),
+    [
+        ("--filter-scope shared-with-me", blocks("text")[2]),
+        ("--filter-scope administered-by-me", text(ADMINISTERED)),
+    ],
+)
+def test_the_stand_in_has_other_lists(arguments: str, sample: str) -> None:
+    status, out, err = sh(f"{FAKE_GLOBUS} {COMMAND} {arguments}", PATH)
+
+    assert (status, err) == (0, "")
+    shown, expected = (re.findall(r"(?m)^\[(.*?)\]", each) for each in (out, sample))
+    assert shown == expected != []
+    assert f"({RUN} --filter-scope shared-with-me)\n" in blocks("sh")
+
+
 @pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq on this machine")
 def test_the_sample_of_jq_is_what_it_prints() -> None:
     command = block("sh", "jq")
     assert command.startswith(f"({RUN} --json) | ")
     inner = shlex.quote(f"{COMMAND} --json{command.partition(')')[2]}")
 
-    assert sh(f"{FAKE_GLOBUS} sh -c {inner}", PATH) == (0, blocks("text")[2], "")
+    assert sh(f"{FAKE_GLOBUS} sh -c {inner}", PATH) == (0, blocks("text")[3], "")
 
 
 def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
     (tmp_path / ".env.example").write_text(ENV_EXAMPLE, encoding="utf-8")
-    install, command = block("sh", ".env.example").splitlines()
+    _, install, command = block("sh", ".env.example").splitlines()
     env_file = tmp_path / ".env"
 
-    assert install.endswith("pip install -q -U -r requirements.txt")
+    assert install.endswith(" -U --upgrade-strategy eager -r requirements.txt")
     assert sh(command, PATH, tmp_path) == (0, "", "")
     assert env_file.read_text(encoding="utf-8") == ENV_EXAMPLE
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
@@ -110,19 +131,17 @@ def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n"], ids=["Unix", "Windows"])
-def test_a_filled_in_env_works_and_one_that_is_not_says_what_to_do(
+def test_a_filled_in_env_works_and_an_empty_one_says_what_is_not_set(
     fake: Fake, checkout: Path, line_break: str
 ) -> None:
     credentials = {k: v for k, v in fake.environ.items() if "CLIENT" in k}
     environ = {**PATH, **fake.environ, **dict.fromkeys(credentials, "")}
-    assert {f"({RUN})\n", f"({RUN} --administered)\n"} <= {*blocks("sh")}
+    assert f"({RUN})\n" in blocks("sh")
 
     write_env(checkout, {}, line_break)
     status, out, err = sh(f"({RUN})", environ, checkout)
     assert (status, out) == (2, "")
-    assert err.endswith(
-        f"_ID and GLOBUS_CLIENT_SECRET not set; check .env, then run ({RUN})\n"
-    )
+    assert re.findall(r"(\w+) is not set", err) == list(credentials)
 
     write_env(checkout, credentials, line_break)
     assert sh(f"({RUN})", environ, checkout) == (0, text(endpoints(250)), "")
@@ -135,7 +154,8 @@ def test_every_setting_of_env_example_can_be_switched_on(tmp_path: Path) -> None
     done = sh("set -a; . ./.env; env", PATH, tmp_path)
 
     assert (done.status, done.err) == (0, "")
-    # it would close a quote that was lost, and what follows would be run
+    # If a value lost a quote, an apostrophe in a comment would end the value, and the
+    # shell would run what follows.
     assert "'" not in "".join(re.findall("(?m)^# .*", ENV_EXAMPLE))
     assert re.search(r"(?m)^GLOBUS_SDK_HTTP_TIMEOUT=\d+$", done.out)
     assert "HTTPS_PROXY=http://" in done.out
@@ -144,6 +164,7 @@ def test_every_setting_of_env_example_can_be_switched_on(tmp_path: Path) -> None
         *("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET"),
         *("#HTTPS_PROXY", "#GLOBUS_SDK_HTTP_TIMEOUT", "#GLOBUS_SDK_VERIFY_SSL"),
     ]
+    assert all(f"`{name}`" in README for mark, name, _ in settings if mark)
 
 
 def test_git_keeps_env_example_and_no_editor_s_copy_of_env(tmp_path: Path) -> None:
@@ -158,10 +179,10 @@ def test_git_keeps_env_example_and_no_editor_s_copy_of_env(tmp_path: Path) -> No
     assert done == (0, ".env.example\n.gitignore\n", "")
 
 
-def test_readme_names_every_field_option_and_exit_status() -> None:
-    assert re.findall(r"(?m)^\| (\d+) \|", README) == ["0", "1", "2", "130"]
-    assert [field for field in FIELDS if f"`{field}`" not in README] == []
-    assert [o for o in OPTIONS if not any(f"`{name}`" in README for name in o)] == []
+def test_readme_names_every_field_option_and_list() -> None:
+    options = [re.findall(r"(?<!\S)-[\w-]+", option) for option in OPTIONS[1:]]
+    for names in [*options, *([name] for name in (*FIELDS, *HEADINGS))]:
+        assert any(f"`{name}`" in README for name in names), names
 
 
 def test_the_script_and_requirements_txt_require_the_same() -> None:
@@ -169,7 +190,7 @@ def test_the_script_and_requirements_txt_require_the_same() -> None:
 
     assert inline
     assert inline[1] == (ROOT / "requirements.txt").read_text().strip()
-    assert all((ROOT / name).exists() for name in re.findall(r"-q -r (\S+)", README))
+    assert all((ROOT / name).exists() for name in re.findall(r"pip .* -r (\S+)", README))
 
 
 @pytest.fixture
@@ -198,9 +219,22 @@ def test_uv_understands_its_lines(fake: Fake, tmp_path: Path, checkout: Path) ->
     assert sh(run, environ, checkout) == (0, text(endpoints(250)), "")
 
 
-def test_the_stand_in_ends_with_the_status_of_its_command_or_says_why_not() -> None:
-    assert sh(f"{FAKE_GLOBUS} sh -c 'exit 3'", PATH) == (3, "", "")
-    assert sh(f"{FAKE_GLOBUS} /no/such/program", PATH).status == 127
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("sh -c 'exit 3'", 3), ("sh -c 'kill $$'", 143), ("/no/such/program", 127)],
+)
+def test_the_stand_in_ends_as_its_command_ends(command: str, status: int) -> None:
+    assert sh(f"{FAKE_GLOBUS} {command}", PATH).status == status
+
+
+def test_ctrl_c_ends_the_command_of_the_stand_in_and_the_stand_in_quietly() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = start(f"exec {FAKE_GLOBUS} sh -c 'echo; exec sleep 60'", PATH)
+    assert process.stdout
+    assert process.stdout.readline() == "\n"
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert finish(process) == (130, "", "")
 
 
 CLOSE = r"""
@@ -223,18 +257,22 @@ int close(int fd) {
 
 @pytest.fixture
 def entry(checkout: Path) -> str:
-    """The entry of README.md, as /bin/sh gets it from cron, for this checkout."""
+    """The cron entry of README.md for this checkout, as /bin/sh gets the entry."""
     (entry,) = blocks("cron")
-    assert "%" not in entry  # a line break, to cron
+    # To cron, % is a line break.
+    assert "%" not in entry
+    run = RUN.replace(".venv", f"{TIMEOUT}.venv")
     begin = "15 6 * * * cd /srv/list_endpoints && flock endpoints.lock sh -c "
-    assert entry.startswith(f"{begin}'{RUN} > ")
-    assert "`flock endpoints.lock`" in README
+    assert entry.startswith(f"{begin}'{run} > ")
+    assert all(f"`{part}`" in README for part in ("flock endpoints.lock", TIMEOUT[:-1]))
     return entry.split(maxsplit=5)[5].replace("/srv/list_endpoints", f"'{checkout}'")
 
 
 @pytest.fixture
-def cron(tmp_path: Path) -> Environ:
-    """The environment of a cron job."""
+def cron(fake: Fake, checkout: Path, tmp_path: Path) -> Environ:
+    """The environment of a cron job, whose .env and last list are in the checkout."""
+    write_env(checkout, fake.environ)
+    (checkout / "endpoints.txt").write_text("the last good list\n")
     return {**PATH, "HOME": str(tmp_path), "LOGNAME": "nobody", "SHELL": "/bin/sh"}
 
 
@@ -254,60 +292,79 @@ def listed(checkout: Path) -> str:
     return (checkout / "endpoints.txt").read_text(encoding="utf-8")
 
 
-def left(checkout: Path) -> set[str]:
-    return {path.name for path in checkout.glob("endpoints.*")}
-
-
 def test_the_cron_entry_is_silent_and_replaces_the_list(
-    fake: Fake, cron: Environ, checkout: Path, entry: str
+    cron: Environ, checkout: Path, entry: str
 ) -> None:
-    write_env(checkout, fake.environ)
-    for name in ("endpoints.txt", "endpoints.new"):
-        (checkout / name).write_text("left by another run\n")
+    (checkout / "endpoints.new").write_text("left by another run\n" * 9999)
 
     assert sh(entry, cron) == (0, "", "")
     assert listed(checkout) == text(endpoints(250))
 
 
-def test_the_cron_entry_keeps_the_last_list_where_a_disk_is_full_only_at_close(
+def test_the_cron_entry_keeps_the_last_list_if_a_disk_is_full_only_at_close(
     fake: Fake, cron: Environ, checkout: Path, entry: str, refusing_close: str
 ) -> None:
     write_env(checkout, {**fake.environ, "LD_PRELOAD": refusing_close})
-    (checkout / "endpoints.txt").write_text("the last good list\n")
+
+    status, out, err = sh(entry, cron)
 
     message = f"cannot write to stdout: [Errno {errno.EDQUOT}] Disk quota exceeded"
-    assert sh(entry, cron) == (1, "", f"{ERROR}{message}\n")
+    assert (status, out) == (1, "")
+    assert f"{ERROR}{message}\n" in err
     assert listed(checkout) == "the last good list\n"
 
 
+def trickle(hold: Hold) -> Iterator[str]:
+    """Send a blank now and then, until the end of the test."""
+    while not hold.release.wait(0.1):
+        yield " "
+
+
+def test_timeout_ends_a_run_that_hangs_and_lets_the_next_run_begin(
+    fake: Fake, cron: Environ, checkout: Path, entry: str, hold: Hold
+) -> None:
+    fake.faults[1] = lambda request: Response(trickle(hold))
+
+    status, out, err = sh(entry.replace(" 1h ", " 2s "), cron)
+
+    assert (status, out) == (124, "")
+    assert re.fullmatch("timeout: sending signal TERM to .*\n", err)
+    assert len(fake.requests) == 2
+    assert listed(checkout) == "the last good list\n"
+    assert sh(entry, cron) == (0, "", "")
+    assert listed(checkout) == text(endpoints(250))
+
+
 @pytest.mark.parametrize(
-    ("count", "settings", "said"),
+    ("count", "settings", "words"),
     [
         pytest.param(250, {"GLOBUS_CLIENT_SECRET": "old"}, " 401 ", id="refused"),
         pytest.param(1000, {}, "may be incomplete", id="cut by Globus"),
         pytest.param(250, None, ".env", id="no .env"),
     ],
 )
-def test_the_cron_entry_leaves_the_last_good_list_when_it_fails(
+def test_the_cron_entry_keeps_the_last_list_and_says_why(
     fake: Fake,
     cron: Environ,
     checkout: Path,
     entry: str,
     count: int,
     settings: Environ | None,
-    said: str,
+    words: str,
 ) -> None:
     fake.endpoints = endpoints(count)
-    if settings is not None:
+    if settings is None:
+        (checkout / ".env").unlink()
+    else:
         write_env(checkout, {**fake.environ, **settings})
-    (checkout / "endpoints.txt").write_text("the last good list\n")
 
     status, out, err = sh(entry, cron)
 
     assert (status != 0, out) == (True, "")
-    assert said in err
+    assert words in err
     assert listed(checkout) == "the last good list\n"
-    assert left(checkout) <= {"endpoints.new", "endpoints.txt", "endpoints.lock"}
+    left = {path.name for path in checkout.glob("endpoints.*")}
+    assert left <= {"endpoints.new", "endpoints.txt", "endpoints.lock"}
 
 
 @pytest.mark.parametrize(("first", "second"), [(250, 2), (2, 250)])
@@ -320,7 +377,6 @@ def test_cron_entries_that_overlap_write_whole_lists_one_after_the_other(
     first: int,
     second: int,
 ) -> None:
-    write_env(checkout, fake.environ)
     fake.endpoints = endpoints(first)
     fake.page_answer = lambda document: (
         document
@@ -338,13 +394,14 @@ def test_cron_entries_that_overlap_write_whole_lists_one_after_the_other(
         return document
 
     fake.token_answer = token_answer
+    # Replace the script, as git pull does.
     shutil.copy(SCRIPT, checkout / "pulled")
-    (checkout / "pulled").replace(checkout / SCRIPT.name)  # as git pull does it
+    (checkout / "pulled").replace(checkout / SCRIPT.name)
     other = start(entry, cron)
-    overtaken = overtakes.wait(1)  # it would come in a fraction of that
+    # A run that does not wait would ask for a token in a fraction of this second.
+    overtaken = overtakes.wait(1)
     hold.release.set()
 
     assert (finish(one), finish(other)) == ((0, "", ""), (0, "", ""))
     assert not overtaken
     assert listed(checkout) == text(endpoints(second))
-    assert left(checkout) == {"endpoints.txt", "endpoints.lock"}
