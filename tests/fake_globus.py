@@ -179,9 +179,7 @@ class Fake:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", help="a program to run")
-    parser.add_argument(
-        "argument", nargs=argparse.REMAINDER, help="what to hand to the program"
-    )
+    parser.add_argument("argument", nargs=argparse.REMAINDER, help="for the program")
     args = parser.parse_args(argv)
     # werkzeug would log each request.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

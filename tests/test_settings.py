@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, ERROR, Environ, Failure, Run, sh, text
+from conftest import COMMAND, ERROR, PASSWORD, Environ, Run, sh, text
 from fake_globus import CLIENT_ID, CLIENT_SECRET, Fake, endpoints
 
 CREDENTIALS = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
@@ -52,7 +52,6 @@ def test_a_client_id_that_is_no_uuid_is_named_and_never_shown(
     fake: Fake, environ: Environ, run: Run, client_id: str
 ) -> None:
     environ["GLOBUS_CLIENT_ID"] = client_id
-
     message = "GLOBUS_CLIENT_ID is no UUID; is it the secret, or in quotes?"
     assert run() == (2, "", f"{ERROR}{message}\n")
     assert not fake.requests
@@ -61,7 +60,6 @@ def test_a_client_id_that_is_no_uuid_is_named_and_never_shown(
 @pytest.mark.parametrize("option", ["", "--nope"], ids=["no ID", "unknown option"])
 def test_a_closed_stderr_costs_no_status(environ: Environ, option: str) -> None:
     del environ["GLOBUS_CLIENT_ID"]
-
     assert sh(f"{COMMAND} {option} 2>&-", environ) == (2, "", "")
 
 
@@ -72,7 +70,7 @@ def test_a_closed_stderr_costs_no_status(environ: Environ, option: str) -> None:
         ("SDK_ENVIRONMENT", "abc", 'GLOBUS_SDK_ variable: .*environment "abc"'),
         ("SDK_VERIFY_SSL", PATH, f"GLOBUS_SDK_ variable: .* exists .*{PATH}.*"),
         # The SDK would show a character of the secret.
-        ("CLIENT_SECRET", "Winter\udce9", "GLOBUS_CLIENT_SECRET [^W\udce9\\\\]*"),
+        ("CLIENT_SECRET", f"{PASSWORD}\udce9", r"GLOBUS_CLIENT_SECRET is [\w\- ]*"),
     ],
 )
 def test_a_setting_that_the_sdk_refuses_is_told_in_the_sdk_s_words(
@@ -89,22 +87,6 @@ def test_a_setting_that_the_sdk_refuses_is_told_in_the_sdk_s_words(
     assert not fake.requests
 
 
-@pytest.mark.usefixtures("pauses")
-@pytest.mark.parametrize(
-    ("name", "value"), [("HTTP_TIMEOUT", "-5"), ("SERVICE_URL_AUTH", "Winter2026")]
-)
-def test_a_setting_that_only_a_request_refuses_is_not_shown(
-    fake: Fake, environ: Environ, failure: Failure, name: str, value: str
-) -> None:
-    environ[f"GLOBUS_SDK_{name}"] = value
-
-    message = failure()
-
-    assert re.search("; check .*GLOBUS_SDK_", message)
-    assert value not in message
-    assert not fake.requests
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -117,7 +99,6 @@ def test_a_setting_that_only_a_request_refuses_is_not_shown(
 )
 def test_a_clear_value_works(environ: Environ, run: Run, name: str, value: str) -> None:
     environ[name] = value
-
     assert run() == (0, text(endpoints(250)), "")
 
 
@@ -139,8 +120,6 @@ def test_a_library_that_is_broken_or_missing_is_told_in_one_line(
 ) -> None:
     (tmp_path / f"{module}.py").write_text(code)
     environ["PYTHONPATH"] = str(tmp_path)
-
     status, out, err = sh(COMMAND, environ)
-
     assert (status, out) == (1, "")
     assert re.fullmatch(f"{ERROR}.*{words}.* README.md .*\n", err)
