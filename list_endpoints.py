@@ -4,12 +4,12 @@
 # ///
 """List the Globus endpoints and collections that a service account owns.
 
---filter-scope lists what the account administers by a role or may use by a permission.
-The account acts as itself, by OAuth2's client-credentials grant, so no person logs in.
-Its client ID and client secret come from the environment variables GLOBUS_CLIENT_ID and
-GLOBUS_CLIENT_SECRET. The exit status is 0 if nothing seems to be missing from the list,
-2 if an option is wrong, a variable is not set, the client ID is not a UUID or the SDK
-refuses a setting, and 1 for any other failure. A shell shows 130 after Ctrl-C.
+With --filter-scope, list what the account administers or what others share with the
+account. The account acts as itself, by OAuth2's client-credentials grant, so no person
+logs in. Its client ID and client secret come from the environment variables
+GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET. The exit status is 0 if nothing seems to be
+missing from the list, 2 if an option is wrong, a variable is not set, the ID is no UUID
+or the SDK refuses a setting, and 1 for other failures. A shell shows 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 try:
-    # The SDK imports a class only when the class is named. Name the classes here, so
-    # that a broken library is found here.
+    # Import these classes here, because the SDK imports lazily and would fail later.
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
 except Exception as error:  # noqa: BLE001
     sys.exit(f"list_endpoints.py: error: {error}; set up and run it as README.md says")
 
-# Globus's search selects endpoints by filter_scope, which is not a scope of OAuth2.
+# The values of filter_scope, which is a filter of Globus's search and no OAuth2 scope.
 HEADINGS = {
     "my-endpoints": "Endpoints Belonging to",
     "administered-by-me": "Endpoints Administered by",
@@ -46,7 +45,7 @@ FIELDS = ("id", "display_name", "entity_type")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return exit status 0, or raise SystemExit with another."""
+    """Run the command. Return exit status 0, or raise SystemExit with the status."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--filter-scope", choices=HEADINGS, default="my-endpoints", help="what to list"
@@ -55,43 +54,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     options = parser.parse_args(argv)
     if options.verbose:
-        # Log the SDK alone, which logs no header and no body. urllib3 can log a header
-        # with the access token, so the root logger stays at CRITICAL.
+        # Log the SDK, because it logs no header and no body. Silence all other loggers,
+        # because urllib3 can log a header in which a server quotes the access token.
         logging.basicConfig(format="%(asctime)s %(message)s", level=logging.CRITICAL)
         logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
     try:
         list_endpoints(options.filter_scope, as_json=options.json)
+    except NetworkError as error:
+        report_network_error(error.underlying_exception)
+    except globus_sdk.GlobusAPIError as error:
+        report_api_error(error)
     except Exception as error:  # noqa: BLE001
-        report(error)
+        report_unexpected_error(error)
     return 0
 
 
 def list_endpoints(filter_scope: str, as_json: bool) -> None:
     """Print the list that filter_scope selects, and fail if it seems incomplete."""
     auth = create_auth_client()
-    # Globus Auth gives the access token, and Globus Transfer only gets the access
-    # token. Transfer has no narrower scope that can search.
+    # Globus Auth checks the client secret and gives an access token. Globus Transfer
+    # gets the access token alone. Transfer has no narrower scope that can search.
     scope = TransferClient.scopes.all
     tokens = auth.oauth2_client_credentials_tokens(requested_scopes=scope)
     transfer_tokens = tokens.by_resource_server[TransferClient.resource_server]
     authorizer = globus_sdk.AccessTokenAuthorizer(transfer_tokens["access_token"])
     transfer = TransferClient(authorizer=authorizer)
-
     endpoints = search(transfer, filter_scope)
     if as_json:
-        lines = [json.dumps(endpoint) for endpoint in endpoints]
+        lines = [json.dumps(endpoint) + "\n" for endpoint in endpoints]
     else:
-        lines = [f"{HEADINGS[filter_scope]} {auth.client_id}@clients.auth.globus.org:"]
+        heading = f"{HEADINGS[filter_scope]} {auth.client_id}@clients.auth.globus.org:"
+        lines = [heading + "\n"]
         for endpoint in endpoints:
             name = f" {endpoint['display_name']}" if endpoint["display_name"] else ""
-            lines.append(escape(f"[{endpoint['id']}]{name}"))
+            lines.append(escape(f"[{endpoint['id']}]{name}") + "\n")
     # Print first, because a list that may be incomplete is still of use to a person.
-    write_stdout("\n".join([*lines, ""]))
+    write_stdout("".join(lines))
     # Globus returns no more than 1000 endpoints for a search, and does not say so.
     if len(endpoints) >= 1000:
         fail("the list may be incomplete: Globus returns at most 1000 endpoints")
-    # A page begins at an offset. If the list shifts between two pages, one endpoint can
-    # be on both pages, and another endpoint can be on neither.
+    # Pages begin at offsets. If an endpoint is created between two pages, another comes
+    # twice. If an endpoint is deleted between two pages, another is lost unnoticed.
     if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
         fail("the list may be incomplete: it changed while it was read; run this again")
 
@@ -109,6 +112,7 @@ def create_auth_client() -> ConfidentialAppAuthClient:
         fail("GLOBUS_CLIENT_ID is no UUID; is it the secret, or in quotes?", status=2)
     try:
         return ConfidentialAppAuthClient(client_id, client_secret=values[1])
+    # UnicodeError is a ValueError whose text shows a part of the secret.
     except UnicodeError:
         fail("GLOBUS_CLIENT_SECRET is not UTF-8 text", status=2)
     except ValueError as error:
@@ -118,7 +122,7 @@ def create_auth_client() -> ConfidentialAppAuthClient:
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
     """Return FIELDS of each endpoint that Globus finds, from all pages."""
     # https://docs.globus.org/api/transfer/endpoint_and_collection_search/
-    # An endpoint has 80 fields, so ask for FIELDS. DATA and has_next_page always come.
+    # An endpoint has many more fields than FIELDS. DATA and has_next_page always come.
     endpoints = []
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
@@ -146,7 +150,7 @@ def write_stdout(text: str) -> None:
         fail("cannot write to stdout: stdout is closed")
     try:
         # Close a duplicate of stdout, because NFS may report a full disk only when a
-        # file is closed. sys.stdout would try a failed write again as Python exits.
+        # file is closed. If sys.stdout fails, Python tries again at exit and complains.
         with open(os.dup(sys.stdout.fileno()), "wb") as stdout:
             stdout.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
@@ -156,47 +160,23 @@ def write_stdout(text: str) -> None:
 
 
 def fail(message: str, quote: str = "", status: int = 1) -> NoReturn:
-    """Exit with the status, after one line on stderr: the message, then the quote."""
-    # A server can quote credentials, so hide words of 40 characters or more. A client
-    # secret has 44, an access token has more, and a client ID has 36. Hide before the
-    # escapes make words longer, and before the cut leaves a part of a secret.
+    """Exit after a line on stderr: the message, then the quote without credentials."""
+    # A server can quote credentials. A client secret has 44 characters, an access token
+    # has more, and a client ID has 36. Hide first, because escapes make words longer,
+    # and because the cut could leave a part of a secret.
     quote = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", quote)
     line = escape(" ".join(f"{message}{quote}".split()))[:800]
     sys.stderr.write(f"list_endpoints.py: error: {line}\n")
     sys.exit(status)
 
 
-def report(error: Exception) -> NoReturn:
-    """Fail with what failed, what to check and, if known, what the answer was."""
-    if isinstance(error, NetworkError):
-        report_network_error(error.underlying_exception)
-    if isinstance(error, globus_sdk.GlobusAPIError):
-        service = "Auth" if isinstance(error, globus_sdk.AuthAPIError) else "Transfer"
-        message = f"request to Globus {service} failed"
-        if service == "Auth" and error.http_status in (400, 401):
-            message += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong,"
-            message += " the secret is in quotes, or the client is not registered as a"
-            message += " service account; the answer was"
-        # Quote the whole body, because each service has its own place for the reason.
-        answer = error.text.strip() or error.http_reason
-        fail(message, f": {error.http_status} {answer}")
-    # Do not show the text of the error, because it can quote a header or a password.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{os.path.basename(place.filename)}:{place.lineno}"
-    fail(
-        f"unexpected {type(error).__name__} at {where}; check HTTPS_PROXY, https_proxy,"
-        " ALL_PROXY and the GLOBUS_SDK_ variables for a malformed value. Is a login"
-        " page in between, is globus-sdk older than 4, or has this script a fault?"
-    )
-
-
 def report_network_error(error: Exception) -> NoReturn:
-    """Fail with the host that was not reached, what to check, and the first error."""
+    """Fail with the host of the connection, what to check, and the first error."""
     request = getattr(error, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    # Quote only the first error of the chain, because it has the reason. Quote only an
-    # OSError, because its words are those of the system, TLS or a proxy. The errors of
-    # urllib3 and requests, which came later, can quote a header or a password.
+    # The last __context__ is the first error, which has the reason. Quote only an
+    # OSError, because its words are those of the system, TLS or a proxy. Do not quote
+    # requests or urllib3, because they can quote a header or a password.
     first = error.__context__
     while first and first.__context__:
         first = first.__context__
@@ -207,10 +187,34 @@ def report_network_error(error: Exception) -> NoReturn:
     )
 
 
+def report_api_error(error: globus_sdk.GlobusAPIError) -> NoReturn:
+    """Fail with the service that refused a request, what to check, and the answer."""
+    service = "Auth" if isinstance(error, globus_sdk.AuthAPIError) else "Transfer"
+    message = f"request to Globus {service} failed"
+    if service == "Auth" and error.http_status in (400, 401):
+        message += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong, the"
+        message += " secret is in quotes, or the client is not registered as a service"
+        message += " account; the answer was"
+    # Quote the whole body, because each service has its own place for the reason.
+    answer = error.text.strip() or error.http_reason
+    fail(message, f": {error.http_status} {answer}")
+
+
+def report_unexpected_error(error: Exception) -> NoReturn:
+    """Fail with the place of the error. The text of the error can quote a password."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"
+    fail(
+        f"unexpected {type(error).__name__} at {where}; check HTTPS_PROXY, https_proxy,"
+        " ALL_PROXY and the GLOBUS_SDK_ variables for a malformed value. Is a login"
+        " page in between, is globus-sdk older than 4, or has this script a fault?"
+    )
+
+
 if __name__ == "__main__":
-    # Unless Ctrl-C is ignored, let Ctrl-C kill the script, so that a shell's loop ends.
+    # Let Ctrl-C kill the script, and so a shell's loop, unless Ctrl-C is ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Python sets sys.stdout or sys.stderr to None if it was closed at the start.
+    # Python sets sys.stderr to None if stderr was closed at the start.
     sys.stderr = sys.stderr or io.StringIO()
     raise SystemExit(main())
