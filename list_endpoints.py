@@ -112,7 +112,7 @@ def create_auth_client() -> ConfidentialAppAuthClient:
         fail("GLOBUS_CLIENT_ID is no UUID; is it the secret, or in quotes?", status=2)
     try:
         return ConfidentialAppAuthClient(client_id, client_secret=values[1])
-    # UnicodeError is a ValueError whose text shows a part of the secret.
+    # A UnicodeError is a ValueError too, and its text shows a part of the secret.
     except UnicodeError:
         fail("GLOBUS_CLIENT_SECRET is not UTF-8 text", status=2)
     except ValueError as error:
@@ -122,7 +122,7 @@ def create_auth_client() -> ConfidentialAppAuthClient:
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
     """Return FIELDS of each endpoint that Globus finds, from all pages."""
     # https://docs.globus.org/api/transfer/endpoint_and_collection_search/
-    # An endpoint has many more fields than FIELDS. DATA and has_next_page always come.
+    # Ask for FIELDS alone, of some 80 fields. A page always has DATA and has_next_page.
     endpoints = []
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}

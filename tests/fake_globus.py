@@ -40,7 +40,7 @@ SCOPES += " shared-by-me shared-with-me"
 
 def endpoint(
     endpoint_id: str,
-    display_name: str | None,
+    display_name: str,
     entity_type: str = "GCSv5_mapped_collection",
     owner_id: str = CLIENT_ID,
 ) -> Document:
@@ -64,7 +64,7 @@ OWNED = [
     endpoint("0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60", "Beamline 7 data server", "GCSv5_endpoint"),
     endpoint("1b7c2f6a-52d4-4f0b-8f4e-6a5b4c3d2e10", "Beamline 7 raw data"),
     endpoint("3d9e4b8c-74f6-4b2d-8b60-8c7d6e5f4a32", "Klimadaten Zürich", "GCP_mapped_collection"),
-    endpoint("4eaf5c9d-8507-4c3e-9c71-9d8e7f6a5b43", None, "GCP_guest_collection"),
+    endpoint("4eaf5c9d-8507-4c3e-9c71-9d8e7f6a5b43", "Field notes", "GCP_guest_collection"),
 ]
 ADMINISTERED = [
     *OWNED,

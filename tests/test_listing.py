@@ -45,7 +45,7 @@ no_orjson = pytest.mark.skipif(
 
 
 def test_json_is_an_ascii_object_a_line(fake: Fake, run: Run) -> None:
-    fake.endpoints = OWNED[2:]
+    fake.endpoints = [OWNED[2], altered(OWNED[3], "display_name", None)]
 
     status, out, err = run("--json")
 
