@@ -8,8 +8,8 @@ With --filter-scope, list what the account administers or what others share with
 account. The account acts as itself, by OAuth2's client-credentials grant, so no person
 logs in. Its client ID and client secret come from the environment variables
 GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET. The exit status is 0 if nothing seems to be
-missing from the list, 2 if an option is wrong, a variable is not set, the ID is no UUID
-or the SDK refuses a setting, and 1 for other failures. A shell shows 130 after Ctrl-C.
+missing from the list, 2 if an option or a variable is refused before the first request,
+and 1 for any other failure. A shell shows 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 try:
-    # Import these classes here, because the SDK imports lazily and would fail later.
+    # The SDK loads a class on its first use. Load the main classes here, so that a
+    # broken library is reported here.
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
 except Exception as error:  # noqa: BLE001
-    sys.exit(f"list_endpoints.py: error: {error}; set up and run it as README.md says")
+    sys.exit(f'list_endpoints.py: error: {error}; see "Set up" in README.md')
 
-# The values of filter_scope, which is a filter of Globus's search and no OAuth2 scope.
+# Each key is a filter_scope, which filters Globus's search and is not an OAuth2 scope.
 HEADINGS = {
     "my-endpoints": "Endpoints Belonging to",
     "administered-by-me": "Endpoints Administered by",
@@ -54,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     options = parser.parse_args(argv)
     if options.verbose:
-        # Log the SDK, because it logs no header and no body. Silence all other loggers,
-        # because urllib3 can log a header in which a server quotes the access token.
+        # Show the log of the SDK alone, which has no headers and no bodies. urllib3 can
+        # log a header in which a server quotes the access token.
         logging.basicConfig(format="%(asctime)s %(message)s", level=logging.CRITICAL)
         logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
     try:
@@ -72,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def list_endpoints(filter_scope: str, as_json: bool) -> None:
     """Print the list that filter_scope selects, and fail if it seems incomplete."""
     auth = create_auth_client()
-    # Globus Auth checks the client secret and gives an access token. Globus Transfer
-    # gets the access token alone. Transfer has no narrower scope that can search.
+    # Globus Auth gets the client secret and gives an access token. Globus Transfer only
+    # gets the access token. Transfer has no narrower scope that allows a search.
     scope = TransferClient.scopes.all
     tokens = auth.oauth2_client_credentials_tokens(requested_scopes=scope)
     transfer_tokens = tokens.by_resource_server[TransferClient.resource_server]
@@ -83,29 +84,29 @@ def list_endpoints(filter_scope: str, as_json: bool) -> None:
     if as_json:
         lines = [json.dumps(endpoint) + "\n" for endpoint in endpoints]
     else:
-        heading = f"{HEADINGS[filter_scope]} {auth.client_id}@clients.auth.globus.org:"
-        lines = [heading + "\n"]
+        username = f"{auth.client_id}@clients.auth.globus.org"
+        lines = [f"{HEADINGS[filter_scope]} {username}:\n"]
         for endpoint in endpoints:
             name = f" {endpoint['display_name']}" if endpoint["display_name"] else ""
             lines.append(escape(f"[{endpoint['id']}]{name}") + "\n")
     # Print first, because a list that may be incomplete is still of use to a person.
     write_stdout("".join(lines))
-    # Globus returns no more than 1000 endpoints for a search, and does not say so.
+    # Globus returns at most 1000 endpoints for a search, and no answer says so.
     if len(endpoints) >= 1000:
         fail("the list may be incomplete: Globus returns at most 1000 endpoints")
-    # Pages begin at offsets. If an endpoint is created between two pages, another comes
-    # twice. If an endpoint is deleted between two pages, another is lost unnoticed.
+    # If an endpoint is created during the search, another endpoint can move to the next
+    # page and come twice. If an endpoint is deleted, another can be missed unnoticed.
     if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
         fail("the list may be incomplete: it changed while it was read; run this again")
 
 
 def create_auth_client() -> ConfidentialAppAuthClient:
-    """Return a client of Globus Auth with the credentials, or fail and show neither."""
+    """Return a client of Globus Auth, or fail without showing the ID or the secret."""
     names = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
     values = [os.environ.get(name, "").strip() for name in names]
     missing = [f"{name} is not set" for name, value in zip(names, values) if not value]
     if missing:
-        fail(f"{' and '.join(missing)}; set up and run it as README.md says", status=2)
+        fail(f'{" and ".join(missing)}; see "Run it" in README.md', status=2)
     try:
         client_id = str(uuid.UUID(values[0]))
     except ValueError:
@@ -122,13 +123,12 @@ def create_auth_client() -> ConfidentialAppAuthClient:
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
     """Return FIELDS of each endpoint that Globus finds, from all pages."""
     # https://docs.globus.org/api/transfer/endpoint_and_collection_search/
-    # Ask for FIELDS alone, of some 80 fields. A page always has DATA and has_next_page.
+    # Ask for FIELDS alone, because an endpoint has about 80 fields.
     endpoints = []
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
     ):
-        # The SDK adds the length of a page to the offset of the next request. After an
-        # empty page, the SDK would ask for the same page for ever.
+        # The SDK would ask for ever, because an empty page does not move its offset.
         if page["has_next_page"] and not page["DATA"]:
             fail("Globus Transfer sent an empty page that promises another")
         for endpoint in page["DATA"]:
@@ -139,7 +139,7 @@ def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
 
 
 def escape(text: str) -> str:
-    """Escape control characters, line separators and direction controls."""
+    """Escape controls, line ends and direction controls, which can drive a terminal."""
     unsafe = r"[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
     return re.sub(unsafe, lambda match: ascii(match[0])[1:-1], text)
 
@@ -149,8 +149,8 @@ def write_stdout(text: str) -> None:
     if sys.stdout is None:
         fail("cannot write to stdout: stdout is closed")
     try:
-        # Close a duplicate of stdout, because NFS may report a full disk only when a
-        # file is closed. If sys.stdout fails, Python tries again at exit and complains.
+        # NFS may report a full disk only when a file is closed, so close a duplicate of
+        # stdout. If sys.stdout itself failed, Python would retry at exit and complain.
         with open(os.dup(sys.stdout.fileno()), "wb") as stdout:
             stdout.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
@@ -161,9 +161,9 @@ def write_stdout(text: str) -> None:
 
 def fail(message: str, quote: str = "", status: int = 1) -> NoReturn:
     """Exit after a line on stderr: the message, then the quote without credentials."""
-    # A server can quote credentials. A client secret has 44 characters, an access token
-    # has more, and a client ID has 36. Hide first, because escapes make words longer,
-    # and because the cut could leave a part of a secret.
+    # Hide words of 40 characters, because a server can quote credentials. A secret has
+    # 44, an access token has more, and a client ID has 36. Hide before the escapes make
+    # words longer, and before the cut to 800 characters splits a secret.
     quote = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", quote)
     line = escape(" ".join(f"{message}{quote}".split()))[:800]
     sys.stderr.write(f"list_endpoints.py: error: {line}\n")
@@ -174,9 +174,9 @@ def report_network_error(error: Exception) -> NoReturn:
     """Fail with the host of the connection, what to check, and the first error."""
     request = getattr(error, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    # The last __context__ is the first error, which has the reason. Quote only an
-    # OSError, because its words are those of the system, TLS or a proxy. Do not quote
-    # requests or urllib3, because they can quote a header or a password.
+    # Follow __context__ back to the first error, which has the reason. Quote an OSError
+    # alone, because its words are those of the system, TLS or a proxy. The later errors
+    # of urllib3 and requests can quote a header or a password.
     first = error.__context__
     while first and first.__context__:
         first = first.__context__
@@ -188,7 +188,7 @@ def report_network_error(error: Exception) -> NoReturn:
 
 
 def report_api_error(error: globus_sdk.GlobusAPIError) -> NoReturn:
-    """Fail with the service that refused a request, what to check, and the answer."""
+    """Fail with the service, the answer and, for credentials, what to check."""
     service = "Auth" if isinstance(error, globus_sdk.AuthAPIError) else "Transfer"
     message = f"request to Globus {service} failed"
     if service == "Auth" and error.http_status in (400, 401):
@@ -196,23 +196,23 @@ def report_api_error(error: globus_sdk.GlobusAPIError) -> NoReturn:
         message += " secret is in quotes, or the client is not registered as a service"
         message += " account; the answer was"
     # Quote the whole body, because each service has its own place for the reason.
-    answer = error.text.strip() or error.http_reason
-    fail(message, f": {error.http_status} {answer}")
+    fail(message, f": {error.http_status} {error.text.strip() or error.http_reason}")
 
 
 def report_unexpected_error(error: Exception) -> NoReturn:
-    """Fail with the place of the error. The text of the error can quote a password."""
+    """Fail with the place of the error. Omit its text, which can quote a password."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"
     fail(
         f"unexpected {type(error).__name__} at {where}; check HTTPS_PROXY, https_proxy,"
-        " ALL_PROXY and the GLOBUS_SDK_ variables for a malformed value. Is a login"
-        " page in between, is globus-sdk older than 4, or has this script a fault?"
+        " ALL_PROXY and the GLOBUS_SDK_ variables for a malformed value. Does a login"
+        " page answer for Globus, is globus-sdk older than 4, or is this script wrong?"
     )
 
 
 if __name__ == "__main__":
-    # Let Ctrl-C kill the script, and so a shell's loop, unless Ctrl-C is ignored.
+    # Let Ctrl-C kill the script, so that a loop of the shell ends as well. If Ctrl-C is
+    # ignored, leave it ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Python sets sys.stderr to None if stderr was closed at the start.
