@@ -94,8 +94,8 @@ def list_endpoints(filter_scope: str, as_json: bool) -> None:
     # Globus returns at most 1000 endpoints for a search, and no answer says so.
     if len(endpoints) >= 1000:
         fail("the list may be incomplete: Globus returns at most 1000 endpoints")
-    # If an endpoint is created during the search, another endpoint can move to the next
-    # page and come twice. If an endpoint is deleted, another can be missed unnoticed.
+    # If an endpoint is created during the search, the new endpoint can be missing, and
+    # another can come twice. If an endpoint is deleted, another can be lost unnoticed.
     if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
         fail("the list may be incomplete: it changed while it was read; run this again")
 
@@ -113,7 +113,7 @@ def create_auth_client() -> ConfidentialAppAuthClient:
         fail("GLOBUS_CLIENT_ID is no UUID; is it the secret, or in quotes?", status=2)
     try:
         return ConfidentialAppAuthClient(client_id, client_secret=values[1])
-    # A UnicodeError is a ValueError too, and its text shows a part of the secret.
+    # A UnicodeError is a ValueError, too. Its text would show a part of the secret.
     except UnicodeError:
         fail("GLOBUS_CLIENT_SECRET is not UTF-8 text", status=2)
     except ValueError as error:
@@ -141,7 +141,7 @@ def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
 def escape(text: str) -> str:
     """Escape controls, line ends and direction controls, which can drive a terminal."""
     unsafe = r"[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
-    return re.sub(unsafe, lambda match: ascii(match[0])[1:-1], text)
+    return re.sub(unsafe, lambda match: ascii(match[0]).strip("'"), text)
 
 
 def write_stdout(text: str) -> None:
@@ -161,9 +161,9 @@ def write_stdout(text: str) -> None:
 
 def fail(message: str, quote: str = "", status: int = 1) -> NoReturn:
     """Exit after a line on stderr: the message, then the quote without credentials."""
-    # Hide words of 40 characters, because a server can quote credentials. A secret has
-    # 44, an access token has more, and a client ID has 36. Hide before the escapes make
-    # words longer, and before the cut to 800 characters splits a secret.
+    # A server can quote credentials, so hide long words. A client secret has 44
+    # characters, an access token has more, and a client ID has 36. Hide before escapes
+    # lengthen harmless words, and before the cut to 800 characters splits a secret.
     quote = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", quote)
     line = escape(" ".join(f"{message}{quote}".split()))[:800]
     sys.stderr.write(f"list_endpoints.py: error: {line}\n")
@@ -174,9 +174,9 @@ def report_network_error(error: Exception) -> NoReturn:
     """Fail with the host of the connection, what to check, and the first error."""
     request = getattr(error, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    # Follow __context__ back to the first error, which has the reason. Quote an OSError
-    # alone, because its words are those of the system, TLS or a proxy. The later errors
-    # of urllib3 and requests can quote a header or a password.
+    # The first error of the chain has the reason. Quote an OSError below the error of
+    # requests, because it has the words of the system, TLS or a proxy. Any other error,
+    # an OSError of requests too, can quote a header or a password.
     first = error.__context__
     while first and first.__context__:
         first = first.__context__

@@ -357,12 +357,12 @@ JSON = st.recursive(
     max_leaves=5,
 )
 TOKEN_KEYS = ["resource_server", "expires_in", "scope", "token_type", "other_tokens"]
-PAGE_KEYS = ["DATA", "has_next_page", *FIELDS]
+KEYS = ["access_token", *TOKEN_KEYS, "DATA", "has_next_page", *FIELDS]
 
 
 @settings(max_examples=150)
 @given(
-    key=st.sampled_from([*TOKEN_KEYS, "access_token", *PAGE_KEYS]),
+    key=st.sampled_from(KEYS),
     value=st.just(...) | JSON,
     code=st.sampled_from([200, 200, 200, 201, 304, 400, 401, 403, 404, 500]),
     args=st.sampled_from(MODES),

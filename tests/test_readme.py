@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import (
@@ -32,7 +33,7 @@ from conftest import (
     start,
     text,
 )
-from fake_globus import Document, Fake, endpoints
+from fake_globus import ADMINISTERED, CLIENT_ID, OWNED, SHARED, Fake, endpoints
 from werkzeug import Response
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -93,7 +94,9 @@ def test_the_sample_of_what_is_shared_is_what_the_stand_in_lists() -> None:
     assert done == (0, blocks("text")[2], "")
     # What is owned is administered as well.
     done = sh(f"{FAKE_GLOBUS} {COMMAND} --filter-scope administered-by-me", PATH)
-    assert set(blocks("text")[0].splitlines()[1:]) < set(done.out.splitlines())
+    assert set(blocks("text")[0].splitlines()[1:]) < set(done.out.splitlines()[1:])
+    for each in (*ADMINISTERED, *SHARED):
+        assert (each["owner_id"] == CLIENT_ID) == (each in OWNED)
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq on this machine")
@@ -320,7 +323,7 @@ def test_cron_entries_that_overlap_write_whole_lists_one_after_the_other(
 
     overtakes = threading.Event()
 
-    def token_answer(document: Document) -> Document:
+    def token_answer(document: dict[str, Any]) -> dict[str, Any]:
         fake.endpoints = endpoints(252 - count)
         overtakes.set()
         return document
