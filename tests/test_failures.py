@@ -170,7 +170,6 @@ def test_a_fault_that_passes_costs_a_pause_and_one_that_lasts_is_told(
 
     fake.requests.clear()
     fake.faults = dict.fromkeys(range(number, 99), FAULTS[fault][0])
-
     message = failure()
 
     assert FAULTS[fault][1] in message

@@ -123,12 +123,8 @@ def test_an_odd_field_is_no_loss(fake: Fake, run: Run, key: str, value: Any) -> 
 
 
 def test_a_run_gets_a_token_and_searches_what_is_owned(fake: Fake, run: Run) -> None:
-    search = {
-        "filter_scope": "my-endpoints",
-        "fields": ",".join(FIELDS),
-        "limit": "100",
-    }
-
+    fields = ",".join(FIELDS)
+    search = {"filter_scope": "my-endpoints", "fields": fields, "limit": "100"}
     run()
     grant, *searches = fake.requests
     run()
