@@ -170,10 +170,12 @@ def test_git_keeps_env_example_and_no_editor_s_copy_of_env(tmp_path: Path) -> No
     assert done == (0, ".env.example\n.gitignore\n", "")
 
 
-def test_readme_names_every_field_option_and_list() -> None:
+def test_readme_has_every_field_option_list_and_section_that_is_named() -> None:
     options = [re.findall(r"(?<!\S)-[\w-]+", option) for option in OPTIONS[1:]]
     for names in [*options, *([name] for name in (*FIELDS, *HEADINGS))]:
         assert any(f"`{name}`" in README for name in names), names
+    for section in re.findall(r'see "(.*?)" in README', SCRIPT.read_text()):
+        assert f"\n## {section}\n" in README
 
 
 def test_the_script_and_requirements_txt_require_the_same() -> None:
