@@ -2,25 +2,24 @@
 # requires-python = ">=3.9"
 # dependencies = ["globus-sdk>=4,<5"]
 # ///
-"""List the Globus endpoints and collections that a service account owns.
+"""List the Globus endpoints, collections included, that a service account owns.
 
-With --filter-scope, list what the account administers or what others share with the
-account. The account acts as itself, by OAuth2's client-credentials grant, so no person
-logs in. Its client ID and client secret come from the environment variables
-GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET. The exit status is 0 if nothing seems to be
-missing from the list, 2 if an option or a variable is refused before the first request,
-and 1 for any other failure. A shell shows 130 after Ctrl-C.
+--filter-scope selects another list: administered-by-me has what the account owns or
+administers, and shared-with-me has what others share with it. The account acts as
+itself, by OAuth2's client-credentials grant, so nobody has to log in. Its client ID and
+client secret come from the environment variables GLOBUS_CLIENT_ID and
+GLOBUS_CLIENT_SECRET. The exit status is 0 if the list is complete as far as one can
+tell, 2 if an option or a variable is refused at the start, and 1 for any other failure,
+such as a wrong secret. The shell reports 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import logging
 import os
 import re
-import signal
 import sys
 import traceback
 import uuid
@@ -28,193 +27,246 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+if __name__ == "__main__":
+    # If stderr was closed at the start, sys.stderr is None, and writing to it fails.
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    # After Ctrl-C, Python prints a traceback and then kills itself with SIGINT, which
+    # also stops a shell's loop. Hide the traceback, and keep the rest.
+    sys.excepthook = lambda kind, error, trace: (
+        None if kind is KeyboardInterrupt else sys.__excepthook__(kind, error, trace)
+    )
+
 try:
-    # The SDK loads a class on its first use. Load the main classes here, so that a
-    # broken library is reported here.
+    # globus_sdk imports its parts on first use. Naming these three classes makes it
+    # import requests and cryptography, so a broken installation shows here.
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
 except Exception as error:  # noqa: BLE001
     sys.exit(f'list_endpoints.py: error: {error}; see "Set up" in README.md')
 
-# Each key is a filter_scope, which filters Globus's search and is not an OAuth2 scope.
+# The choices of --filter-scope, which have nothing to do with OAuth2's scopes, and the
+# heading of each list.
 HEADINGS = {
     "my-endpoints": "Endpoints Belonging to",
     "administered-by-me": "Endpoints Administered by",
     "shared-with-me": "Endpoints Shared with",
 }
+# What --json prints of each endpoint. Text has no entity_type.
 FIELDS = ("id", "display_name", "entity_type")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command. Return exit status 0, or raise SystemExit with the status."""
+    """Run the command and return 0. Any failure ends in SystemExit instead."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "--filter-scope", choices=HEADINGS, default="my-endpoints", help="what to list"
+        "--filter-scope",
+        choices=HEADINGS,
+        default="my-endpoints",
+        help="what to list (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON Lines")
     parser.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     options = parser.parse_args(argv)
     if options.verbose:
-        # Show the log of the SDK alone, which has no headers and no bodies. urllib3 can
-        # log a header in which a server quotes the access token.
-        logging.basicConfig(format="%(asctime)s %(message)s", level=logging.CRITICAL)
-        logging.getLogger("globus_sdk").setLevel(logging.DEBUG)
+        # The SDK's log shows URLs, the client ID and a hash of the token. urllib3's can
+        # quote the token itself, so let only the SDK's records through.
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s")
+        logging.root.handlers[0].addFilter(logging.Filter("globus_sdk"))
     try:
         list_endpoints(options.filter_scope, as_json=options.json)
+        return 0
     except NetworkError as error:
-        report_network_error(error.underlying_exception)
+        fail(describe_network_error(error.underlying_exception))
     except globus_sdk.GlobusAPIError as error:
-        report_api_error(error)
+        fail(describe_api_error(error))
     except Exception as error:  # noqa: BLE001
-        report_unexpected_error(error)
-    return 0
+        if options.verbose:
+            # Show where it arose, but not the error's text, which can hold a password.
+            traceback.print_tb(error.__traceback__)
+        fail(describe_unexpected_error(error))
 
 
 def list_endpoints(filter_scope: str, as_json: bool) -> None:
-    """Print the list that filter_scope selects, and fail if it seems incomplete."""
+    """Print the list that filter_scope selects, and fail if it may be incomplete.
+
+    The SDK tries a request up to six times, and a try fails after 60 seconds without
+    data. GLOBUS_SDK_HTTP_TIMEOUT sets other seconds.
+    """
     auth = create_auth_client()
-    # Globus Auth gets the client secret and gives an access token. Globus Transfer only
-    # gets the access token. Transfer has no narrower scope that allows a search.
-    scope = TransferClient.scopes.all
-    tokens = auth.oauth2_client_credentials_tokens(requested_scopes=scope)
-    transfer_tokens = tokens.by_resource_server[TransferClient.resource_server]
-    authorizer = globus_sdk.AccessTokenAuthorizer(transfer_tokens["access_token"])
+    # Globus Auth exchanges the client secret for one access token per resource server,
+    # here for Transfer alone. The token allows everything in Transfer, even deletion,
+    # because a search has no narrower scope.
+    tokens = auth.oauth2_client_credentials_tokens(TransferClient.scopes.all)
+    token = tokens.by_resource_server[TransferClient.resource_server]["access_token"]
+    authorizer = globus_sdk.AccessTokenAuthorizer(token)
     transfer = TransferClient(authorizer=authorizer)
     endpoints = search(transfer, filter_scope)
     if as_json:
-        lines = [json.dumps(endpoint) + "\n" for endpoint in endpoints]
+        lines = [json.dumps(endpoint) for endpoint in endpoints]
     else:
+        # A service account's username is made of its client ID.
         username = f"{auth.client_id}@clients.auth.globus.org"
-        lines = [f"{HEADINGS[filter_scope]} {username}:\n"]
-        for endpoint in endpoints:
-            name = f" {endpoint['display_name']}" if endpoint["display_name"] else ""
-            lines.append(escape(f"[{endpoint['id']}]{name}") + "\n")
-    # Print first, because a list that may be incomplete is still of use to a person.
-    write_stdout("".join(lines))
-    # Globus returns at most 1000 endpoints for a search, and no answer says so.
-    if len(endpoints) >= 1000:
-        fail("the list may be incomplete: Globus returns at most 1000 endpoints")
-    # If an endpoint is created during the search, the new endpoint can be missing, and
-    # another can come twice. If an endpoint is deleted, another can be lost unnoticed.
-    if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
-        fail("the list may be incomplete: it changed while it was read; run this again")
+        lines = [f"{HEADINGS[filter_scope]} {username}:", *map(text_line, endpoints)]
+    write_stdout("\n".join([*lines, ""]))
+    if not endpoints and sys.stderr.isatty():
+        print('The list is empty; see "An empty list" in README.md.', file=sys.stderr)
+    # Check only after printing, because an incomplete list is still of use.
+    check_complete(endpoints)
 
 
 def create_auth_client() -> ConfidentialAppAuthClient:
-    """Return a client of Globus Auth, or fail without showing the ID or the secret."""
+    """Return a client of Globus Auth, or fail without quoting the ID or the secret."""
     names = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
+    # Windows line ends in .env leave a carriage return at the end of a value.
     values = [os.environ.get(name, "").strip() for name in names]
-    missing = [f"{name} is not set" for name, value in zip(names, values) if not value]
-    if missing:
-        fail(f'{" and ".join(missing)}; see "Run it" in README.md', status=2)
+    unset = [f"{name} is not set" for name, value in zip(names, values) if not value]
+    if unset:
+        hint = 'is .env filled in and loaded? See "Run it" in README.md'
+        fail(f"{' and '.join(unset)}; {hint}", status=2)
+    client_id, client_secret = values
     try:
-        client_id = str(uuid.UUID(values[0]))
+        client_id = str(uuid.UUID(client_id))
     except ValueError:
-        fail("GLOBUS_CLIENT_ID is no UUID; is it the secret, or in quotes?", status=2)
+        fail("GLOBUS_CLIENT_ID is not a UUID: is it the secret or in quotes?", status=2)
+    # This encodes the secret and reads the GLOBUS_SDK_ variables. Either can fail.
     try:
-        return ConfidentialAppAuthClient(client_id, client_secret=values[1])
-    # A UnicodeError is a ValueError, too. Its text would show a part of the secret.
+        return ConfidentialAppAuthClient(client_id, client_secret)
     except UnicodeError:
+        # This is a ValueError, too, but its text would show a character of the secret.
         fail("GLOBUS_CLIENT_SECRET is not UTF-8 text", status=2)
     except ValueError as error:
         fail(f"globus-sdk refuses a GLOBUS_SDK_ variable: {error}", status=2)
 
 
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
-    """Return FIELDS of each endpoint that Globus finds, from all pages."""
-    # https://docs.globus.org/api/transfer/endpoint_and_collection_search/
-    # Ask for FIELDS alone, because an endpoint has about 80 fields.
+    """Return FIELDS of each endpoint that Globus finds, sorted by name, then by ID.
+
+    https://docs.globus.org/api/transfer/endpoint_and_collection_search/
+    """
     endpoints = []
+    # An endpoint has about 80 fields, so ask only for FIELDS.
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
     ):
-        # The SDK would ask for ever, because an empty page does not move its offset.
+        # The SDK adds the number of endpoints received to its offset. After an empty
+        # page it would request the same page again, for ever.
         if page["has_next_page"] and not page["DATA"]:
             fail("Globus Transfer sent an empty page that promises another")
         for endpoint in page["DATA"]:
             if not isinstance(endpoint.get("id"), str):
                 fail("Globus Transfer sent an endpoint without an ID")
             endpoints.append({field: endpoint.get(field) for field in FIELDS})
-    return endpoints
+    return sorted(endpoints, key=sort_key)
+
+
+def sort_key(endpoint: dict[str, Any]) -> tuple[str, str]:
+    """Return a key to sort by name, ignoring case, and then by ID."""
+    name = endpoint["display_name"]
+    return (name.casefold() if isinstance(name, str) else "", endpoint["id"])
+
+
+def text_line(endpoint: dict[str, Any]) -> str:
+    """Return "[ID] name", or "[ID]" if there is no name, safe for a terminal."""
+    name = f" {endpoint['display_name']}" if endpoint["display_name"] else ""
+    return escape(f"[{endpoint['id']}]{name}")
+
+
+def check_complete(endpoints: list[dict[str, Any]]) -> None:
+    """Fail if there may be more endpoints than these."""
+    # A search returns at most 1000, and no documented field says that it was cut off.
+    if len(endpoints) >= 1000:
+        fail("the list may be incomplete: Globus returns at most 1000 endpoints")
+    # If an endpoint is created between two requests, the rest shifts: one comes twice,
+    # and the new one may be missing. If one is deleted, another may be missing, and
+    # nothing shows it.
+    if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
+        fail("the list may be incomplete: it changed while it was read; run this again")
 
 
 def escape(text: str) -> str:
-    """Escape controls, line ends and direction controls, which can drive a terminal."""
+    """Escape what can end a line, control a terminal or override the text's direction.
+
+    The marks U+061C, U+200E and U+200F stay, because right-to-left names need them.
+    """
     unsafe = r"[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
     return re.sub(unsafe, lambda match: ascii(match[0]).strip("'"), text)
 
 
 def write_stdout(text: str) -> None:
-    """Write the text to stdout, or exit with status 1, silently if nobody reads."""
+    """Write text to stdout, or fail. If nobody reads it, exit with 1 and no message."""
     if sys.stdout is None:
         fail("cannot write to stdout: stdout is closed")
     try:
-        # NFS may report a full disk only when a file is closed, so close a duplicate of
-        # stdout. If sys.stdout itself failed, Python would retry at exit and complain.
-        with open(os.dup(sys.stdout.fileno()), "wb") as stdout:
-            stdout.write(text.encode(sys.stdout.encoding, "backslashreplace"))
+        # What sys.stdout fails to write, Python tries to write again at exit, with a
+        # second error. So write to a duplicate of it, and close that: NFS may report a
+        # full disk only then.
+        with open(os.dup(sys.stdout.fileno()), "wb") as duplicate:
+            duplicate.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
         fail(f"cannot write to stdout: {error}")
 
 
-def fail(message: str, quote: str = "", status: int = 1) -> NoReturn:
-    """Exit after a line on stderr: the message, then the quote without credentials."""
-    # A server can quote credentials, so hide long words. A client secret has 44
-    # characters, an access token has more, and a client ID has 36. Hide before escapes
-    # lengthen harmless words, and before the cut to 800 characters splits a secret.
-    quote = re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", quote)
-    line = escape(" ".join(f"{message}{quote}".split()))[:800]
+def fail(message: str, status: int = 1) -> NoReturn:
+    """Print the message on stderr as one line, cut to 800 characters, and exit."""
+    line = escape(" ".join(message.split()))[:800]
     sys.stderr.write(f"list_endpoints.py: error: {line}\n")
     sys.exit(status)
 
 
-def report_network_error(error: Exception) -> NoReturn:
-    """Fail with the host of the connection, what to check, and the first error."""
+def hide_long_words(text: str) -> str:
+    """Replace each word of 40 or more characters, because it can be a credential.
+
+    A client secret has 44 characters and an access token has more. A client ID has 36
+    and stays. Words end at white space, colons, @, <, > and quotes, which can surround
+    a credential but are never part of it.
+    """
+    return re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", text)
+
+
+PROXIES = "HTTPS_PROXY, https_proxy, ALL_PROXY"
+
+
+def describe_network_error(error: Exception) -> str:
+    """Say which host was asked, what to check and, if that is safe, the cause."""
     request = getattr(error, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    # The first error of the chain has the reason. Quote an OSError below the error of
-    # requests, because it has the words of the system, TLS or a proxy. Any other error,
-    # an OSError of requests too, can quote a header or a password.
-    first = error.__context__
-    while first and first.__context__:
-        first = first.__context__
-    fail(
-        f"connection to {host} failed; check the network, HTTPS_PROXY, https_proxy, "
-        f"ALL_PROXY and GLOBUS_SDK_VERIFY_SSL; the error was: {type(error).__name__}",
-        f": {first}" if isinstance(first, OSError) else "",
+    # Only the innermost error is safe to quote, and only if it is an OSError: then it
+    # is from the system, TLS or a proxy. Other texts, and the text of requests' own
+    # error (an OSError, too), can contain a header or a password.
+    root = error.__context__
+    while root and root.__context__:
+        root = root.__context__
+    reason = f": {hide_long_words(str(root))}" if isinstance(root, OSError) else ""
+    return (
+        f"connection to {host} failed; check the network, {PROXIES} and"
+        f" GLOBUS_SDK_VERIFY_SSL; the error was: {type(error).__name__}{reason}"
     )
 
 
-def report_api_error(error: globus_sdk.GlobusAPIError) -> NoReturn:
-    """Fail with the service, the answer and, for credentials, what to check."""
+def describe_api_error(error: globus_sdk.GlobusAPIError) -> str:
+    """Say which service refused, what to check, and what the service said."""
     service = "Auth" if isinstance(error, globus_sdk.AuthAPIError) else "Transfer"
     message = f"request to Globus {service} failed"
     if service == "Auth" and error.http_status in (400, 401):
         message += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong, the"
-        message += " secret is in quotes, or the client is not registered as a service"
-        message += " account; the answer was"
-    # Quote the whole body, because each service has its own place for the reason.
-    fail(message, f": {error.http_status} {error.text.strip() or error.http_reason}")
+        message += " secret is quoted, or this is not a service account; the answer was"
+    # Auth and Transfer put the reason in different places, so quote the body. Globus
+    # sends UTF-8, so ignore the charset that a header names.
+    body = error.binary_content.decode(errors="replace").strip() or error.http_reason
+    return f"{message}: {error.http_status} {hide_long_words(body)}"
 
 
-def report_unexpected_error(error: Exception) -> NoReturn:
-    """Fail with the place of the error. Omit its text, which can quote a password."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{os.path.basename(place.filename)}:{place.lineno}"
-    fail(
-        f"unexpected {type(error).__name__} at {where}; check HTTPS_PROXY, https_proxy,"
-        " ALL_PROXY and the GLOBUS_SDK_ variables for a malformed value. Does a login"
-        " page answer for Globus, is globus-sdk older than 4, or is this script wrong?"
+def describe_unexpected_error(error: Exception) -> str:
+    """Say the type, the place and likely causes, but not the text: see main()."""
+    path, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected {type(error).__name__} at {os.path.basename(path)}:{line}; maybe a"
+        f" login page or proxy answers for Globus, a variable is malformed ({PROXIES},"
+        " GLOBUS_SDK_*), globus-sdk is older than 4, or this has a bug; -v shows more"
     )
 
 
 if __name__ == "__main__":
-    # Let Ctrl-C kill the script, so that a loop of the shell ends as well. If Ctrl-C is
-    # ignored, leave it ignored.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Python sets sys.stderr to None if stderr was closed at the start.
-    sys.stderr = sys.stderr or io.StringIO()
     raise SystemExit(main())

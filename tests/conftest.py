@@ -27,6 +27,9 @@ COMMAND = f"{PYTHON} {shlex.quote(str(SCRIPT))}"
 ERROR = "list_endpoints.py: error: "
 PASSWORD = "Winter2026"
 DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+# What any command gets. The Python of a module may need its LD_LIBRARY_PATH.
+BASE = {"PATH": "/usr/bin:/bin"}
+BASE.update({k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"})
 HEADING = f"Endpoints Belonging to {CLIENT_ID}@clients.auth.globus.org:\n"
 sys.path.insert(0, str(ROOT))
 
@@ -39,7 +42,7 @@ settings.load_profile("tests")
 FIELDS = list_endpoints.FIELDS
 HEADINGS = list_endpoints.HEADINGS
 # Python 3.14 can put colours into the help.
-PLAIN = {"PYTHON_COLORS": "0", "COLUMNS": "80"}
+PLAIN = {**BASE, "PYTHON_COLORS": "0", "COLUMNS": "80"}
 HELP = subprocess.check_output([sys.executable, SCRIPT, "--help"], env=PLAIN, text=True)
 OPTIONS = re.findall(r"(?m)^  (-.+?)(?:  |$)", HELP)
 # What is promised of a list is tried with each of these. A new option that takes no
@@ -121,6 +124,11 @@ def sh(command: str, environ: Environ, cwd: Path = ROOT) -> Result:
         return finish(process)
 
 
+def works(command: str) -> bool:
+    """Tell whether this machine can run a command, which a test then relies on."""
+    return not subprocess.call(command, shell=True, env=BASE, stderr=subprocess.DEVNULL)
+
+
 @pytest.fixture(scope="session")
 def http_server() -> Iterator[HTTPServer]:
     with HTTPServer(threaded=True) as server:
@@ -141,7 +149,7 @@ def fake(http_server: HTTPServer) -> Fake:
 def environ(fake: Fake, tmp_path: Path) -> Environ:
     """The environment of a run: that of cron, the fake and the coverage."""
     coverage = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
-    return {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **fake.environ, **coverage}
+    return {"HOME": str(tmp_path), **BASE, **fake.environ, **coverage}
 
 
 @pytest.fixture

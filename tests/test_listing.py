@@ -31,6 +31,7 @@ from conftest import (
     start,
     text,
     unsafe,
+    works,
 )
 from fake_globus import CLIENT_SECRET, OWNED, TOKEN_MARK, Fake, endpoint, endpoints
 from hypothesis import example, given
@@ -41,17 +42,36 @@ ID = "ffffffff-0000-4000-8000-000000000000"
 
 
 def test_json_is_an_ascii_object_a_line(fake: Fake, run: Run) -> None:
-    fake.endpoints = [OWNED[2], altered(OWNED[3], "display_name", None)]
+    fake.endpoints = [altered(OWNED[3], "display_name", None), OWNED[2]]
 
     status, out, err = run("--json")
 
     assert (status, err) == (0, "")
     assert out == (
-        '{"id": "3d9e4b8c-74f6-4b2d-8b60-8c7d6e5f4a32", "display_name": '
-        '"Klimadaten Z\\u00fcrich", "entity_type": "GCP_mapped_collection"}\n'
         '{"id": "4eaf5c9d-8507-4c3e-9c71-9d8e7f6a5b43", "display_name": '
         'null, "entity_type": "GCP_guest_collection"}\n'
+        '{"id": "3d9e4b8c-74f6-4b2d-8b60-8c7d6e5f4a32", "display_name": '
+        '"Klimadaten Z\\u00fcrich", "entity_type": "GCP_mapped_collection"}\n'
     )
+
+
+@pytest.mark.parametrize("args", MODES, ids=repr)
+def test_the_order_is_by_name_then_id(fake: Fake, run: Run, args: list[str]) -> None:
+    # Without regard to case, ß is ss.
+    names: list[Any] = [
+        None,
+        "",
+        7,
+        "Alpha",
+        "alpha",
+        "ALPHA 2",
+        "Beta",
+        "Straße",
+        "STRASSF",
+    ]
+    ids = [f"{n:08}-0000-4000-8000-000000000000" for n in range(len(names))]
+    fake.endpoints = [endpoint(id_, name) for id_, name in zip(ids, names)][::-1]
+    assert re.findall(r"0000000\d(?=-)", run(*args).out) == [each[:8] for each in ids]
 
 
 @pytest.mark.parametrize(
@@ -72,10 +92,27 @@ def test_each_filter_scope(fake: Fake, run: Run, scope: str, relation: str) -> N
 
 @pytest.mark.parametrize("count", [0, 1, 100, 101, 999])
 def test_all_are_listed_in_fewest_requests(fake: Fake, run: Run, count: int) -> None:
-    fake.endpoints = endpoints(count)[::-1]
-    assert run() == (0, text(endpoints(count)[::-1]), "")
+    fake.endpoints = endpoints(count)
+    assert run() == (0, text(endpoints(count)), "")
     assert len(fake.requests) == 1 + max(1, math.ceil(count / 100))
     assert run("--json").out.count("\n") == count
+
+
+@pytest.mark.parametrize("args", MODES, ids=repr)
+def test_an_empty_list_is_explained_at_a_terminal(
+    fake: Fake, environ: Environ, args: list[str]
+) -> None:
+    fake.endpoints = []
+    ours, terminal = os.openpty()
+    command = f"{COMMAND} {' '.join(args)} 2> {os.ttyname(terminal)}"
+    status, out, _ = sh(command, environ)
+    assert (status, out.count("\n")) == (0, args != ["--json"])
+    line = os.read(ours, 999).decode()
+    assert re.fullmatch(
+        'The list is empty; see "An empty list" in README.md.\\s+', line
+    )
+    os.close(ours)
+    os.close(terminal)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +177,7 @@ def test_help_names_the_variables_the_exit_statuses_and_what_options_do() -> Non
     words = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET", "--verbose")
     for each in (*words, "0 if", "1 for", "2 if", "130 after"):
         assert each in " ".join(HELP.split())
+    assert "(default: my-endpoints)" in HELP
     assert OPTIONS[-1] == "-v, --verbose"
     for option in OPTIONS:
         assert re.search(rf"(?m)^  {re.escape(option)}\s+\w", HELP)
@@ -218,7 +256,12 @@ def test_a_pipe_nobody_reads_ends_it_quietly(environ: Environ, tmp_path: Path) -
     ("command", "count", "words"),
     [
         # A buffer can hold two endpoints. A write of 250 endpoints can be cut.
-        (f"{COMMAND} > /dev/full", 2, "[Errno 28] No space left on device\n"),
+        pytest.param(
+            *(f"{COMMAND} > /dev/full", 2, "[Errno 28] No space left on device\n"),
+            marks=pytest.mark.skipif(
+                not Path("/dev/full").exists(), reason="there is no /dev/full"
+            ),
+        ),
         (f"ulimit -f 8; {COMMAND} > list", 250, ""),
         (f"{COMMAND} >&-", 2, "stdout is closed\n"),
     ],
@@ -246,6 +289,30 @@ def test_ctrl_c_ends_a_loop_of_bash(fake: Fake, environ: Environ, hold: Hold) ->
 
     assert finish(process) == (-signal.SIGINT, "", "")
     assert len(fake.requests) == 2
+
+
+def test_ctrl_c_is_quiet_during_the_imports(environ: Environ, tmp_path: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    slow = "import time\nprint('importing', flush=True)\ntime.sleep(60)\n"
+    (tmp_path / "requests.py").write_text(slow)
+    process = start(f"exec {COMMAND}", {**environ, "PYTHONPATH": str(tmp_path)})
+    assert process.stdout
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert finish(process) == (-signal.SIGINT, "", "")
+
+
+PROCESS_1 = "unshare --pid --fork --mount-proc"
+
+
+@pytest.mark.skipif(not works(f"{PROCESS_1} true"), reason="needs rights for unshare")
+def test_ctrl_c_works_as_process_1(fake: Fake, environ: Environ, hold: Hold) -> None:
+    fake.page_answer = hold
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = start(f"exec {PROCESS_1} {COMMAND}", environ)
+    assert hold.arrived.wait(30)
+    os.killpg(process.pid, signal.SIGINT)
+    assert finish(process) == (130, "", "")
 
 
 def test_ctrl_c_stays_ignored(fake: Fake, environ: Environ, hold: Hold) -> None:

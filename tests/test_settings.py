@@ -35,7 +35,7 @@ def test_one_message_names_every_variable_that_is_not_set_and_readme(
 
     assert (status, out) == (2, "")
     assert re.findall(r"(\w+) is not set", err) == list(names)
-    assert re.fullmatch(f"{ERROR}.* README.md\n", err)
+    assert re.fullmatch(rf"{ERROR}.* \.env .*\? .* README.md\n", err)
     assert not fake.requests
 
 
@@ -48,11 +48,11 @@ def test_one_message_names_every_variable_that_is_not_set_and_readme(
         pytest.param("0123456789abcdef0123456789abcdef0123", id="one of 36 digits"),
     ],
 )
-def test_a_client_id_that_is_no_uuid_is_named_and_never_shown(
+def test_a_client_id_that_is_not_a_uuid_is_named_and_never_shown(
     fake: Fake, environ: Environ, run: Run, client_id: str
 ) -> None:
     environ["GLOBUS_CLIENT_ID"] = client_id
-    message = "GLOBUS_CLIENT_ID is no UUID; is it the secret, or in quotes?"
+    message = "GLOBUS_CLIENT_ID is not a UUID: is it the secret or in quotes?"
     assert run() == (2, "", f"{ERROR}{message}\n")
     assert not fake.requests
 
