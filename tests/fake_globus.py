@@ -31,7 +31,7 @@ Answer = Callable[[Request], Any]
 CLIENT_ID = "5e0fa2d1-8a7c-4b6e-9f3d-2c1b0a998877"
 CLIENT_SECRET = "example/secret+of+the+fake+service+account+="
 TOKEN_MARK = "accesstokenofthefake"
-OTHER_ID = "9b3c7d51-1f6e-4c2a-8d40-5a6b7c8d9e0f"
+SERVER_ID = "9b3c7d51-1f6e-4c2a-8d40-5a6b7c8d9e0f"
 TRANSFER_SCOPE = "urn:globus:auth:scope:transfer.api.globus.org:all"
 MAX_RESULTS = 1000
 SCOPES = "all administered-by-me in-use my-endpoints my-gcp-endpoints recently-used"
@@ -41,7 +41,7 @@ SCOPES += " shared-by-me shared-with-me"
 def endpoint(
     endpoint_id: str,
     display_name: str,
-    entity_type: str = "GCSv5_mapped_collection",
+    entity_type: str = "GCP_mapped_collection",
     owner_id: str = CLIENT_ID,
 ) -> Document:
     """Return an endpoint document with five of the 80 fields that a real one has."""
@@ -55,23 +55,25 @@ def endpoint(
 
 
 def endpoints(count: int) -> list[Document]:
-    """Return that many endpoint documents, each with an ID and a name of its own."""
-    return [endpoint(str(uuid.UUID(int=n)), f"Collection {n}") for n in range(count)]
+    """Return that many endpoint documents, each with its own ID and name, in order."""
+    return [endpoint(str(uuid.UUID(int=n)), f"Collection {n:04}") for n in range(count)]
 
 
 # fmt: off
 OWNED = [
-    endpoint("0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60", "Beamline 7 data server", "GCSv5_endpoint"),
-    endpoint("1b7c2f6a-52d4-4f0b-8f4e-6a5b4c3d2e10", "Beamline 7 raw data"),
+    endpoint("0d9f5d0e-3c1a-4a3e-9a0e-1b2c3d4e5f60", "Beamline 7 laptop", "GCP_mapped_collection"),
+    endpoint("1b7c2f6a-52d4-4f0b-8f4e-6a5b4c3d2e10", "Beamline 7 results", "GCP_guest_collection"),
     endpoint("3d9e4b8c-74f6-4b2d-8b60-8c7d6e5f4a32", "Klimadaten Zürich", "GCP_mapped_collection"),
     endpoint("4eaf5c9d-8507-4c3e-9c71-9d8e7f6a5b43", "Field notes", "GCP_guest_collection"),
 ]
+# On a Connect Server, the server itself is the owner.
 ADMINISTERED = [
     *OWNED,
-    endpoint("2c8d3a7b-63e5-4a1c-9a5f-7b6c5d4e3f21", "Beamline 7 results, for partners", "GCSv5_guest_collection", OTHER_ID),
+    endpoint("2c8d3a7b-63e5-4a1c-9a5f-7b6c5d4e3f21", "Beamline 7 data server", "GCSv5_endpoint", SERVER_ID),
+    endpoint("6ac17eaf-a729-4e50-8e93-1f0a9b8c7d65", "Beamline 7 raw data", "GCSv5_mapped_collection", SERVER_ID),
 ]
 SHARED = [
-    endpoint("5fb06d9e-9618-4d4f-8d82-0e9f8a7b6c54", "Detector calibration", "GCSv5_guest_collection", OTHER_ID),
+    endpoint("5fb06d9e-9618-4d4f-8d82-0e9f8a7b6c54", "Detector calibration", "GCSv5_guest_collection", SERVER_ID),
 ]
 # fmt: on
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import (
+    BASE,
     COMMAND,
     ERROR,
     FIELDS,
@@ -32,16 +33,27 @@ from conftest import (
     sh,
     start,
     text,
+    works,
 )
-from fake_globus import ADMINISTERED, CLIENT_ID, OWNED, SHARED, Fake, endpoints
+from fake_globus import (
+    ADMINISTERED,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    OWNED,
+    SHARED,
+    TRANSFER_SCOPE,
+    Fake,
+    endpoints,
+)
 from werkzeug import Response
+from werkzeug.datastructures import Authorization
+from werkzeug.test import EnvironBuilder
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 FAKE_GLOBUS = f"{PYTHON} {shlex.quote(str(ROOT / 'tests' / 'fake_globus.py'))}"
-PATH = {"PATH": "/usr/bin:/bin"}
 RUN = "set -a; . ./.env; .venv/bin/python list_endpoints.py"
-UV = "~/.local/bin/uv run -q list_endpoints.py"
+UV = "~/.local/bin/uv run -q"
 TIMEOUT = "timeout --foreground -v 1h "
 CI = os.environ.get("CI") == "true"
 NO_CC = not CI and (sys.platform != "linux" or not shutil.which("cc"))
@@ -81,7 +93,7 @@ def write_env(checkout: Path, values: Environ, line_break: str = "\n") -> None:
 def test_the_first_sample_is_what_the_try_out_prints(checkout: Path) -> None:
     _, install, try_out = block("sh", "fake_globus").split(" &&\n")
     assert install.endswith(" -r requirements.txt pytest-httpserver")
-    assert sh(try_out, PATH, checkout) == (0, blocks("text")[0], "")
+    assert sh(try_out, BASE, checkout) == (0, blocks("text")[0], "")
     # A new account has this list.
     assert blocks("text")[1] == HEADING
 
@@ -90,10 +102,10 @@ def test_the_sample_of_what_is_shared_is_what_the_stand_in_lists() -> None:
     arguments = " --filter-scope shared-with-me"
     assert f"({RUN}{arguments})\n" in blocks("sh")
 
-    done = sh(f"{FAKE_GLOBUS} {COMMAND}{arguments}", PATH)
+    done = sh(f"{FAKE_GLOBUS} {COMMAND}{arguments}", BASE)
     assert done == (0, blocks("text")[2], "")
     # What is owned is administered as well.
-    done = sh(f"{FAKE_GLOBUS} {COMMAND} --filter-scope administered-by-me", PATH)
+    done = sh(f"{FAKE_GLOBUS} {COMMAND} --filter-scope administered-by-me", BASE)
     assert set(blocks("text")[0].splitlines()[1:]) < set(done.out.splitlines()[1:])
     for each in (*ADMINISTERED, *SHARED):
         assert (each["owner_id"] == CLIENT_ID) == (each in OWNED)
@@ -104,7 +116,7 @@ def test_the_sample_of_jq_is_what_it_prints() -> None:
     command = block("sh", "jq")
     assert command.startswith(f"({RUN} --json) | ")
     inner = shlex.quote(f"{COMMAND} --json{command.partition(')')[2]}")
-    assert sh(f"{FAKE_GLOBUS} sh -c {inner}", PATH) == (0, blocks("text")[3], "")
+    assert sh(f"{FAKE_GLOBUS} sh -c {inner}", BASE) == (0, blocks("text")[3], "")
 
 
 def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
@@ -113,20 +125,20 @@ def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
 
     assert install.endswith(" -U --upgrade-strategy eager -r requirements.txt")
-    assert sh(command, PATH, tmp_path) == (0, "", "")
+    assert sh(command, BASE, tmp_path) == (0, "", "")
     assert env_file.read_text(encoding="utf-8") == ENV_EXAMPLE
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
 
     env_file.write_text("GLOBUS_CLIENT_SECRET='filled in'\n")
 
-    assert sh(command, PATH, tmp_path) == (0, "", "")
+    assert sh(command, BASE, tmp_path) == (0, "", "")
     assert env_file.read_text() == "GLOBUS_CLIENT_SECRET='filled in'\n"
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n"], ids=["Unix", "Windows"])
 def test_a_filled_in_env_works(fake: Fake, checkout: Path, line_break: str) -> None:
     credentials = {k: v for k, v in fake.environ.items() if "CLIENT" in k}
-    environ = {**PATH, **fake.environ, **dict.fromkeys(credentials, "")}
+    environ = {**BASE, **fake.environ, **dict.fromkeys(credentials, "")}
     assert f"({RUN})\n" in blocks("sh")
 
     write_env(checkout, {}, line_break)
@@ -142,7 +154,7 @@ def test_every_setting_of_env_example_can_be_switched_on(tmp_path: Path) -> None
     settings = re.findall("(?m)^(#?)([A-Z_]+)='(.*)'$", ENV_EXAMPLE)
     (tmp_path / ".env").write_text(re.sub("(?m)^#([A-Z_]+=)", r"\1", ENV_EXAMPLE))
 
-    done = sh("set -a; . ./.env; env", PATH, tmp_path)
+    done = sh("set -a; . ./.env; env", BASE, tmp_path)
 
     assert (done.status, done.err) == (0, "")
     # If a value lost a quote, an apostrophe in a comment would end the value, and the
@@ -161,11 +173,11 @@ def test_every_setting_of_env_example_can_be_switched_on(tmp_path: Path) -> None
 def test_git_keeps_env_example_and_no_editor_s_copy_of_env(tmp_path: Path) -> None:
     shutil.copy(ROOT / ".gitignore", tmp_path)
     copies = ".env .env~ .env-old .env.bak .env.save #.env# .#.env .env.swp prod.env"
-    copies += " endpoints.txt endpoints.new endpoints.lock"
+    copies += " .env-2 endpoints.txt endpoints.new endpoints.lock endpoints-2.txt"
     for name in (*copies.split(), ".env.example"):
         (tmp_path / name).touch()
 
-    done = sh("git init -q && git add -A && git ls-files", PATH, tmp_path)
+    done = sh("git init -q && git add -A && git ls-files", BASE, tmp_path)
 
     assert done == (0, ".env.example\n.gitignore\n", "")
 
@@ -181,8 +193,12 @@ def test_readme_has_every_field_option_list_and_section_that_is_named() -> None:
 def test_the_script_and_requirements_txt_require_the_same() -> None:
     inline = re.search('(?m)^# dependencies = \\["(.*)"\\]$', SCRIPT.read_text())
     assert inline
-    assert inline[1] == (ROOT / "requirements.txt").read_text().strip()
-    for name in re.findall(r"pip .* -r (\S+)", README):
+    assert inline[1] == (ROOT / "requirements.txt").read_text().splitlines()[-1]
+    # With PYTHONPATH set, pip without -I leaves out what it finds there.
+    installs = re.findall(r"(\S+ \S+ \S+) pip .* -r (\S+)", README)
+    assert len(installs) == README.count("pip install")
+    for python, name in installs:
+        assert python == ".venv/bin/python -I -m"
         assert (ROOT / name).exists()
 
 
@@ -205,11 +221,46 @@ def test_uv_understands_its_lines(fake: Fake, tmp_path: Path, checkout: Path) ->
     environ["PATH"] = f"{tmp_path}/.local/bin:{environ['PATH']}"
     write_env(checkout, fake.environ)
 
-    status, out, _ = sh(block("sh", "uv run"), environ, checkout)
-    assert (status, out) == (0, text(endpoints(250)))
-    assert f"`{UV}`" in README
-    run = RUN.replace(".venv/bin/python list_endpoints.py", UV)
-    assert sh(run, environ, checkout) == (0, text(endpoints(250)), "")
+    for uv in ("uv run -q", UV):
+        assert f"`{uv}`" in README
+        run = RUN.replace(".venv/bin/python", uv)
+        assert sh(run, environ, checkout) == (0, text(endpoints(250)), "")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (None, "nothing"),
+        ("password", "old"),
+        ("grant_type", "password"),
+        ("scope", "openid"),
+        ("token", "old"),
+        ("filter_scope", "owned"),
+        ("limit", "101"),
+        ("offset", "901"),
+    ],
+)
+def test_the_stand_in_refuses_what_globus_refuses(
+    fake: Fake, key: str | None, value: str
+) -> None:
+    fake.endpoints = endpoints(1500)
+    form = {"grant_type": "client_credentials", "scope": TRANSFER_SCOPE}
+    query = {"filter_scope": "my-endpoints", "limit": "100", "offset": "900"}
+    secret = value if key == "password" else CLIENT_SECRET
+    for values in (form, query):
+        values.update({key: value} if key in values else {})
+
+    builder = EnvironBuilder(method="POST", data=form, auth=(CLIENT_ID, secret))
+    answer = fake._token(builder.get_request())
+    if not isinstance(answer, Response):
+        token = value if key == "token" else answer["access_token"]
+        bearer = Authorization("bearer", token=token)
+        builder = EnvironBuilder(query_string={**query, "fields": "id"}, auth=bearer)
+        answer = fake._endpoint_search(builder.get_request())
+
+    assert isinstance(answer, Response) == bool(key)
+    if not key:
+        assert answer["DATA"] == [{"id": e["id"]} for e in endpoints(1000)[900:]]
 
 
 @pytest.mark.parametrize(
@@ -217,12 +268,12 @@ def test_uv_understands_its_lines(fake: Fake, tmp_path: Path, checkout: Path) ->
     [("sh -c 'exit 3'", 3), ("sh -c 'kill $$'", 143), ("/no/such/program", 127)],
 )
 def test_the_stand_in_ends_as_its_command_ends(command: str, status: int) -> None:
-    assert sh(f"{FAKE_GLOBUS} {command}", PATH).status == status
+    assert sh(f"{FAKE_GLOBUS} {command}", BASE).status == status
 
 
 def test_ctrl_c_ends_the_command_of_the_stand_in_and_the_stand_in_quietly() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = start(f"exec {FAKE_GLOBUS} sh -c 'echo; exec sleep 60'", PATH)
+    process = start(f"exec {FAKE_GLOBUS} sh -c 'echo; exec sleep 60'", BASE)
     assert process.stdout
     assert process.stdout.readline() == "\n"
     os.killpg(process.pid, signal.SIGINT)
@@ -232,6 +283,8 @@ def test_ctrl_c_ends_the_command_of_the_stand_in_and_the_stand_in_quietly() -> N
 @pytest.fixture
 def entry(checkout: Path) -> str:
     """The cron entry of README.md for this checkout, as /bin/sh gets the entry."""
+    if not CI and not works(f"flock /dev/null {TIMEOUT.replace('1h', '1')}true"):
+        pytest.skip("there is no flock, or timeout is not GNU's")
     (entry,) = blocks("cron")
     # To cron, % is a line break.
     assert "%" not in entry
@@ -247,7 +300,7 @@ def cron(fake: Fake, checkout: Path, tmp_path: Path) -> Environ:
     """The environment of a cron job, whose .env and last list are in the checkout."""
     write_env(checkout, fake.environ)
     (checkout / "endpoints.txt").write_text("the last good list\n")
-    return {**PATH, "HOME": str(tmp_path), "LOGNAME": "nobody", "SHELL": "/bin/sh"}
+    return {**BASE, "HOME": str(tmp_path), "LOGNAME": "nobody", "SHELL": "/bin/sh"}
 
 
 def listed(checkout: Path) -> str:
@@ -299,7 +352,7 @@ def test_the_cron_entry_keeps_the_last_list_and_says_why(
     fake: Fake, cron: Environ, checkout: Path, entry: str, change: str, words: str
 ) -> None:
     fake.endpoints = endpoints(1000)
-    sh(change, PATH, checkout)
+    sh(change, BASE, checkout)
 
     status, out, err = sh(entry, cron)
 
