@@ -112,16 +112,17 @@ def test_the_sample_of_what_is_shared_is_what_the_stand_in_lists() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq on this machine")
-def test_the_sample_of_jq_is_what_it_prints() -> None:
+def test_jq_gets_the_names_from_json() -> None:
     command = block("sh", "jq")
     assert command.startswith(f"({RUN} --json) | ")
     inner = shlex.quote(f"{COMMAND} --json{command.partition(')')[2]}")
-    assert sh(f"{FAKE_GLOBUS} sh -c {inner}", BASE) == (0, blocks("text")[3], "")
+    names = "".join(line[39:] for line in blocks("text")[0].splitlines(True)[1:])
+    assert sh(f"{FAKE_GLOBUS} sh -c {inner}", BASE) == (0, names, "")
 
 
 def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
     (tmp_path / ".env.example").write_text(ENV_EXAMPLE, encoding="utf-8")
-    _, install, command = block("sh", ".env.example").splitlines()
+    _, install, command = block("sh", "-e .env").splitlines()
     env_file = tmp_path / ".env"
 
     assert install.endswith(" -U --upgrade-strategy eager -r requirements.txt")
@@ -133,6 +134,11 @@ def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
 
     assert sh(command, BASE, tmp_path) == (0, "", "")
     assert env_file.read_text() == "GLOBUS_CLIENT_SECRET='filled in'\n"
+
+    command, run = block("sh", ".env-2").splitlines()
+    assert sh(command, BASE, tmp_path) == (0, "", "")
+    assert stat.S_IMODE((tmp_path / ".env-2").stat().st_mode) == 0o600
+    assert run == f"({RUN})".replace(".env;", ".env-2;")
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n"], ids=["Unix", "Windows"])
