@@ -2,15 +2,16 @@
 # requires-python = ">=3.9"
 # dependencies = ["globus-sdk>=4,<5"]
 # ///
-"""List the Globus endpoints, collections included, that a service account owns.
+"""List the Globus endpoints that a service account owns.
 
---filter-scope selects another list: administered-by-me has what the account owns or
-administers, and shared-with-me has what others share with it. The account acts as
+An endpoint is a place that Globus can transfer files to or from; a collection is one,
+too. --filter-scope selects another list: administered-by-me has what the account owns
+or administers, and shared-with-me has what others share with it. The account acts as
 itself, by OAuth2's client-credentials grant, so nobody has to log in. Its client ID and
 client secret come from the environment variables GLOBUS_CLIENT_ID and
 GLOBUS_CLIENT_SECRET. The exit status is 0 if the list is complete as far as one can
-tell, 2 if an option or a variable is refused at the start, and 1 for any other failure,
-such as a wrong secret. The shell reports 130 after Ctrl-C.
+tell, 1 for a failure, such as a wrong secret, and 2 if an option or a variable is
+refused at the start. The shell reports 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,34 +30,34 @@ from urllib.parse import urlsplit
 
 if __name__ == "__main__":
     # If stderr was closed at the start, sys.stderr is None, and writing to it fails.
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    # After Ctrl-C, Python prints a traceback and then kills itself with SIGINT, which
-    # also stops a shell's loop. Hide the traceback, and keep the rest.
+    sys.stderr = sys.stderr or open(os.devnull, "w", errors="ignore")  # noqa: SIM115
+    # After Ctrl-C, print no traceback, not even during the imports below. Python still
+    # ends itself by SIGINT, so that a shell's loop stops, too.
     sys.excepthook = lambda kind, error, trace: (
         None if kind is KeyboardInterrupt else sys.__excepthook__(kind, error, trace)
     )
 
 try:
-    # globus_sdk imports its parts on first use. Naming these three classes makes it
-    # import requests and cryptography, so a broken installation shows here.
+    # globus_sdk imports lazily. Naming these three classes makes it import cryptography
+    # and requests now, so that a broken installation is reported here.
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
 except Exception as error:  # noqa: BLE001
     sys.exit(f'list_endpoints.py: error: {error}; see "Set up" in README.md')
 
-# The choices of --filter-scope, which have nothing to do with OAuth2's scopes, and the
-# heading of each list.
+# The choices of --filter-scope, and the heading of each list. (They have nothing to do
+# with OAuth2's scopes.)
 HEADINGS = {
     "my-endpoints": "Endpoints Belonging to",
     "administered-by-me": "Endpoints Administered by",
     "shared-with-me": "Endpoints Shared with",
 }
-# What --json prints of each endpoint. Text has no entity_type.
+# What --json prints. Text shows only the first two.
 FIELDS = ("id", "display_name", "entity_type")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return 0. Any failure ends in SystemExit instead."""
+    """Run the command and return 0, or exit by fail()."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--filter-scope",
@@ -68,8 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     options = parser.parse_args(argv)
     if options.verbose:
-        # The SDK's log shows URLs, the client ID and a hash of the token. urllib3's can
-        # quote the token itself, so let only the SDK's records through.
+        # Show the SDK's log alone, with its URLs, the client ID and a hash of the
+        # token. urllib3's can show the token itself. basicConfig has just made
+        # handlers[0].
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s")
         logging.root.handlers[0].addFilter(logging.Filter("globus_sdk"))
     try:
@@ -89,8 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def list_endpoints(filter_scope: str, as_json: bool) -> None:
     """Print the list that filter_scope selects, and fail if it may be incomplete.
 
-    The SDK tries a request up to six times, and a try fails after 60 seconds without
-    data. GLOBUS_SDK_HTTP_TIMEOUT sets other seconds.
+    The SDK makes up to six attempts at a request. Each of them fails after 60 seconds
+    without data, or after GLOBUS_SDK_HTTP_TIMEOUT seconds.
     """
     auth = create_auth_client()
     # Globus Auth exchanges the client secret for one access token per resource server,
@@ -107,7 +109,8 @@ def list_endpoints(filter_scope: str, as_json: bool) -> None:
         # A service account's username is made of its client ID.
         username = f"{auth.client_id}@clients.auth.globus.org"
         lines = [f"{HEADINGS[filter_scope]} {username}:", *map(text_line, endpoints)]
-    write_stdout("\n".join([*lines, ""]))
+    write_stdout("".join(f"{line}\n" for line in lines))
+    # Only for a person, because cron would mail it.
     if not endpoints and sys.stderr.isatty():
         print('The list is empty; see "An empty list" in README.md.', file=sys.stderr)
     # Check only after printing, because an incomplete list is still of use.
@@ -128,8 +131,8 @@ def create_auth_client() -> ConfidentialAppAuthClient:
         client_id = str(uuid.UUID(client_id))
     except ValueError:
         fail("GLOBUS_CLIENT_ID is not a UUID: is it the secret or in quotes?", status=2)
-    # This encodes the secret and reads the GLOBUS_SDK_ variables. Either can fail.
     try:
+        # This encodes the secret and reads the GLOBUS_SDK_ variables. Either can fail.
         return ConfidentialAppAuthClient(client_id, client_secret)
     except UnicodeError:
         # This is a ValueError, too, but its text would show a character of the secret.
@@ -141,7 +144,7 @@ def create_auth_client() -> ConfidentialAppAuthClient:
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
     """Return FIELDS of each endpoint that Globus finds, sorted by name, then by ID.
 
-    https://docs.globus.org/api/transfer/endpoint_and_collection_search/
+    See https://docs.globus.org/api/transfer/endpoint_and_collection_search/
     """
     endpoints = []
     # An endpoint has about 80 fields, so ask only for FIELDS.
@@ -172,7 +175,7 @@ def text_line(endpoint: dict[str, Any]) -> str:
 
 
 def check_complete(endpoints: list[dict[str, Any]]) -> None:
-    """Fail if there may be more endpoints than these."""
+    """Fail if the list shows a sign of being incomplete."""
     # A search returns at most 1000, and no documented field says that it was cut off.
     if len(endpoints) >= 1000:
         fail("the list may be incomplete: Globus returns at most 1000 endpoints")
@@ -197,9 +200,9 @@ def write_stdout(text: str) -> None:
     if sys.stdout is None:
         fail("cannot write to stdout: stdout is closed")
     try:
-        # What sys.stdout fails to write, Python tries to write again at exit, with a
-        # second error. So write to a duplicate of it, and close that: NFS may report a
-        # full disk only then.
+        # After a failed sys.stdout.write, Python would try again at exit and report a
+        # second error. So write to a duplicate, and close that, because some errors
+        # show only then, such as a full disk on NFS.
         with open(os.dup(sys.stdout.fileno()), "wb") as duplicate:
             duplicate.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
@@ -228,25 +231,25 @@ def hide_long_words(text: str) -> str:
 PROXIES = "HTTPS_PROXY, https_proxy, ALL_PROXY"
 
 
-def describe_network_error(error: Exception) -> str:
-    """Say which host was asked, what to check and, if that is safe, the cause."""
-    request = getattr(error, "request", None)
+def describe_network_error(cause: Exception) -> str:
+    """Say which host was asked, what to check and why it failed, if that is safe."""
+    request = getattr(cause, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    # Only the innermost error is safe to quote, and only if it is an OSError: then it
-    # is from the system, TLS or a proxy. Other texts, and the text of requests' own
-    # error (an OSError, too), can contain a header or a password.
-    root = error.__context__
-    while root and root.__context__:
-        root = root.__context__
-    reason = f": {hide_long_words(str(root))}" if isinstance(root, OSError) else ""
+    # The texts of requests and urllib3 can hold a header or a password, so never quote
+    # those. The innermost error is safe if it is an OSError, from the system, TLS or a
+    # proxy. Start below the cause itself, because requests' errors are OSErrors, too.
+    inner = cause.__context__
+    while inner and inner.__context__:
+        inner = inner.__context__
+    reason = f": {hide_long_words(str(inner))}" if isinstance(inner, OSError) else ""
     return (
         f"connection to {host} failed; check the network, {PROXIES} and"
-        f" GLOBUS_SDK_VERIFY_SSL; the error was: {type(error).__name__}{reason}"
+        f" GLOBUS_SDK_VERIFY_SSL; the error was: {type(cause).__name__}{reason}"
     )
 
 
 def describe_api_error(error: globus_sdk.GlobusAPIError) -> str:
-    """Say which service refused, what to check, and what the service said."""
+    """Say which service answered with an error, what to check, and what it said."""
     service = "Auth" if isinstance(error, globus_sdk.AuthAPIError) else "Transfer"
     message = f"request to Globus {service} failed"
     if service == "Auth" and error.http_status in (400, 401):
@@ -259,7 +262,7 @@ def describe_api_error(error: globus_sdk.GlobusAPIError) -> str:
 
 
 def describe_unexpected_error(error: Exception) -> str:
-    """Say the type, the place and likely causes, but not the text: see main()."""
+    """Say the type, the place and likely causes. The text can hold a password."""
     path, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected {type(error).__name__} at {os.path.basename(path)}:{line}; maybe a"

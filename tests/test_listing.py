@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import (
+    BASE,
     COMMAND,
     ERROR,
     FIELDS,
@@ -272,7 +273,7 @@ def test_a_list_that_cannot_be_written_whole_is_reported(
 ) -> None:
     fake.endpoints = endpoints(count)
     # With 250 endpoints, leave the coverage out, because its file would be cut as well.
-    environ = environ if count == 2 else fake.environ
+    environ = environ if count == 2 else {**BASE, **fake.environ}
     status, _, err = sh(command, environ, tmp_path)
     assert (status, err.count("\n")) == (1, 1)
     assert err.startswith(f"{ERROR}cannot write to stdout: {words}")
@@ -340,7 +341,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def test_a_run_starts_no_process_and_writes_no_file(fake: Fake, tmp_path: Path) -> None:
     (tmp_path / "audit.py").write_text(AUDIT)
-    environ = {**fake.environ, "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode")}
+    environ = {**BASE, **fake.environ, "PYTHONPYCACHEPREFIX": f"{tmp_path}/bytecode"}
     command = COMMAND.replace(PYTHON, f"{PYTHON} audit.py")
 
     assert sh(command, environ, tmp_path) == (0, text(endpoints(250)), "")
