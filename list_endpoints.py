@@ -4,13 +4,13 @@
 # ///
 """List the Globus endpoints that a service account owns.
 
-An endpoint is a place that Globus can transfer files to or from; a collection is one,
-too. --filter-scope selects another list: administered-by-me has what the account owns
-or administers, and shared-with-me has what others share with it. The account acts as
-itself, by OAuth2's client-credentials grant, so nobody has to log in. Its client ID and
-client secret come from the environment variables GLOBUS_CLIENT_ID and
-GLOBUS_CLIENT_SECRET. The exit status is 0 if the list is complete as far as one can
-tell, 1 for a failure, such as a wrong secret, and 2 if an option or a variable is
+An endpoint is a place that Globus can transfer files to or from; collections count as
+endpoints, too. --filter-scope selects another list: administered-by-me lists what the
+account owns or administers, and shared-with-me lists what others share with it. The
+account acts as itself, through OAuth2's client-credentials grant, so nobody has to log
+in. Its client ID and client secret come from the environment variables GLOBUS_CLIENT_ID
+and GLOBUS_CLIENT_SECRET. The exit status is 0 if the list is complete as far as one can
+tell, 1 for a failure, such as a rejected secret, and 2 if an option or a variable is
 refused at the start. The shell reports 130 after Ctrl-C.
 """
 
@@ -29,35 +29,37 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 if __name__ == "__main__":
-    # If stderr was closed at the start, sys.stderr is None, and writing to it fails.
+    # If stderr was closed at the start, sys.stderr is None, and writing to it would
+    # fail.
     sys.stderr = sys.stderr or open(os.devnull, "w", errors="ignore")  # noqa: SIM115
-    # After Ctrl-C, print no traceback, not even during the imports below. Python still
-    # ends itself by SIGINT, so that a shell's loop stops, too.
+    # Print no traceback, because its error texts can hold a password. After Ctrl-C,
+    # print nothing at all, not even during the imports below. Python still kills itself
+    # with SIGINT, so a loop in the shell stops, too.
     sys.excepthook = lambda kind, error, trace: (
-        None if kind is KeyboardInterrupt else sys.__excepthook__(kind, error, trace)
+        None if kind is KeyboardInterrupt else fail(describe_unexpected_error(error))
     )
 
 try:
-    # globus_sdk imports lazily. Naming these three classes makes it import cryptography
-    # and requests now, so that a broken installation is reported here.
+    # globus_sdk imports lazily, but naming these three classes makes it import
+    # cryptography and requests now, so a broken installation is reported here.
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
 except Exception as error:  # noqa: BLE001
     sys.exit(f'list_endpoints.py: error: {error}; see "Set up" in README.md')
 
-# The choices of --filter-scope, and the heading of each list. (They have nothing to do
-# with OAuth2's scopes.)
+# The choices of --filter-scope, which have nothing to do with OAuth2's scopes, and the
+# heading of each list.
 HEADINGS = {
     "my-endpoints": "Endpoints Belonging to",
     "administered-by-me": "Endpoints Administered by",
     "shared-with-me": "Endpoints Shared with",
 }
-# What --json prints. Text shows only the first two.
+# The fields that --json prints. The text output shows only the first two.
 FIELDS = ("id", "display_name", "entity_type")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return 0, or exit by fail()."""
+    """Run the command. Return 0 if it succeeds, and exit if it fails."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--filter-scope",
@@ -69,9 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     options = parser.parse_args(argv)
     if options.verbose:
-        # Show the SDK's log alone, with its URLs, the client ID and a hash of the
-        # token. urllib3's can show the token itself. basicConfig has just made
-        # handlers[0].
+        # Show only the SDK's log, which has URLs, the client ID and a hash of the
+        # token. urllib3's log can show the token itself. basicConfig makes handlers[0].
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s")
         logging.root.handlers[0].addFilter(logging.Filter("globus_sdk"))
     try:
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         fail(describe_api_error(error))
     except Exception as error:  # noqa: BLE001
         if options.verbose:
-            # Show where it arose, but not the error's text, which can hold a password.
+            # Show where the error arose, but not its text, which can hold a password.
             traceback.print_tb(error.__traceback__)
         fail(describe_unexpected_error(error))
 
@@ -91,13 +92,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def list_endpoints(filter_scope: str, as_json: bool) -> None:
     """Print the list that filter_scope selects, and fail if it may be incomplete.
 
-    The SDK makes up to six attempts at a request. Each of them fails after 60 seconds
-    without data, or after GLOBUS_SDK_HTTP_TIMEOUT seconds.
+    The SDK makes up to six attempts at a request. An attempt fails if no data arrives
+    for 60 seconds, or for GLOBUS_SDK_HTTP_TIMEOUT seconds if that is set.
     """
     auth = create_auth_client()
     # Globus Auth exchanges the client secret for one access token per resource server,
     # here for Transfer alone. The token allows everything in Transfer, even deletion,
-    # because a search has no narrower scope.
+    # because there is no narrower scope for a search.
     tokens = auth.oauth2_client_credentials_tokens(TransferClient.scopes.all)
     token = tokens.by_resource_server[TransferClient.resource_server]["access_token"]
     authorizer = globus_sdk.AccessTokenAuthorizer(token)
@@ -106,43 +107,45 @@ def list_endpoints(filter_scope: str, as_json: bool) -> None:
     if as_json:
         lines = [json.dumps(endpoint) for endpoint in endpoints]
     else:
-        # A service account's username is made of its client ID.
+        # A service account's username is formed from its client ID.
         username = f"{auth.client_id}@clients.auth.globus.org"
         lines = [f"{HEADINGS[filter_scope]} {username}:", *map(text_line, endpoints)]
     write_stdout("".join(f"{line}\n" for line in lines))
-    # Only for a person, because cron would mail it.
+    # Print this only at a terminal, because cron would mail it.
     if not endpoints and sys.stderr.isatty():
         print('The list is empty; see "An empty list" in README.md.', file=sys.stderr)
-    # Check only after printing, because an incomplete list is still of use.
+    # Check only after printing, because an incomplete list is still useful.
     check_complete(endpoints)
 
 
 def create_auth_client() -> ConfidentialAppAuthClient:
-    """Return a client of Globus Auth, or fail without quoting the ID or the secret."""
+    """Return a client for Globus Auth, or fail without quoting the ID or the secret."""
     names = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
-    # Windows line ends in .env leave a carriage return at the end of a value.
+    # Strip the values, because Windows line endings in .env leave a carriage return at
+    # the end of each.
     values = [os.environ.get(name, "").strip() for name in names]
     unset = [f"{name} is not set" for name, value in zip(names, values) if not value]
     if unset:
         hint = 'is .env filled in and loaded? See "Run it" in README.md'
         fail(f"{' and '.join(unset)}; {hint}", status=2)
-    client_id, client_secret = values
     try:
-        client_id = str(uuid.UUID(client_id))
+        client_id = str(uuid.UUID(values[0]))
     except ValueError:
-        fail("GLOBUS_CLIENT_ID is not a UUID: is it the secret or in quotes?", status=2)
+        hint = "is it the secret, or does it include the quotes?"
+        fail(f"GLOBUS_CLIENT_ID is not a UUID; {hint}", status=2)
     try:
         # This encodes the secret and reads the GLOBUS_SDK_ variables. Either can fail.
-        return ConfidentialAppAuthClient(client_id, client_secret)
+        return ConfidentialAppAuthClient(client_id, client_secret=values[1])
     except UnicodeError:
-        # This is a ValueError, too, but its text would show a character of the secret.
-        fail("GLOBUS_CLIENT_SECRET is not UTF-8 text", status=2)
+        # A UnicodeError is a ValueError, too, but its text would show a character of
+        # the secret.
+        fail("GLOBUS_CLIENT_SECRET is not valid UTF-8", status=2)
     except ValueError as error:
         fail(f"globus-sdk refuses a GLOBUS_SDK_ variable: {error}", status=2)
 
 
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
-    """Return FIELDS of each endpoint that Globus finds, sorted by name, then by ID.
+    """Return the FIELDS of each endpoint that Globus finds, by name, then by ID.
 
     See https://docs.globus.org/api/transfer/endpoint_and_collection_search/
     """
@@ -151,10 +154,10 @@ def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
     for page in transfer.paginated.endpoint_search(
         filter_scope=filter_scope, query_params={"fields": ",".join(FIELDS)}
     ):
-        # The SDK adds the number of endpoints received to its offset. After an empty
-        # page it would request the same page again, for ever.
+        # The SDK adds the number of endpoints received to its offset, so after an empty
+        # page it would request the same page for ever.
         if page["has_next_page"] and not page["DATA"]:
-            fail("Globus Transfer sent an empty page that promises another")
+            fail("Globus Transfer sent an empty page but promised another")
         for endpoint in page["DATA"]:
             if not isinstance(endpoint.get("id"), str):
                 fail("Globus Transfer sent an endpoint without an ID")
@@ -176,12 +179,13 @@ def text_line(endpoint: dict[str, Any]) -> str:
 
 def check_complete(endpoints: list[dict[str, Any]]) -> None:
     """Fail if the list shows a sign of being incomplete."""
-    # A search returns at most 1000, and no documented field says that it was cut off.
+    # A search returns at most 1000 endpoints, and no documented field says whether it
+    # was cut off.
     if len(endpoints) >= 1000:
         fail("the list may be incomplete: Globus returns at most 1000 endpoints")
-    # If an endpoint is created between two requests, the rest shifts: one comes twice,
-    # and the new one may be missing. If one is deleted, another may be missing, and
-    # nothing shows it.
+    # An endpoint created between two requests shifts the rest, so that one comes twice
+    # and the new one may be missing. A deletion can make another endpoint go missing,
+    # and nothing reveals that.
     if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
         fail("the list may be incomplete: it changed while it was read; run this again")
 
@@ -200,9 +204,9 @@ def write_stdout(text: str) -> None:
     if sys.stdout is None:
         fail("cannot write to stdout: stdout is closed")
     try:
-        # After a failed sys.stdout.write, Python would try again at exit and report a
-        # second error. So write to a duplicate, and close that, because some errors
-        # show only then, such as a full disk on NFS.
+        # If sys.stdout.write failed, Python would try again at exit and report a second
+        # error, so write to a duplicate. Close that, because some errors, such as a
+        # full disk on NFS, show only then.
         with open(os.dup(sys.stdout.fileno()), "wb") as duplicate:
             duplicate.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
@@ -219,11 +223,11 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 
 def hide_long_words(text: str) -> str:
-    """Replace each word of 40 or more characters, because it can be a credential.
+    """Replace each word of 40 or more characters, because it could be a credential.
 
-    A client secret has 44 characters and an access token has more. A client ID has 36
-    and stays. Words end at white space, colons, @, <, > and quotes, which can surround
-    a credential but are never part of it.
+    A client secret has 44 characters and an access token has more, but a client ID has
+    only 36, so it stays. Words end at white space, colons, @, <, > and quotes, which
+    can surround a credential but are never part of one.
     """
     return re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", text)
 
@@ -232,12 +236,13 @@ PROXIES = "HTTPS_PROXY, https_proxy, ALL_PROXY"
 
 
 def describe_network_error(cause: Exception) -> str:
-    """Say which host was asked, what to check and why it failed, if that is safe."""
+    """Say which host was asked, what to check and, if that is safe, why it failed."""
     request = getattr(cause, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    # The texts of requests and urllib3 can hold a header or a password, so never quote
-    # those. The innermost error is safe if it is an OSError, from the system, TLS or a
-    # proxy. Start below the cause itself, because requests' errors are OSErrors, too.
+    # The error texts of requests and urllib3 can hold a header or a password, so never
+    # quote them. The innermost error is safe if it is an OSError, because it then comes
+    # from the system, TLS or a proxy. Start below the cause itself, because requests'
+    # errors are OSErrors, too.
     inner = cause.__context__
     while inner and inner.__context__:
         inner = inner.__context__
@@ -253,20 +258,20 @@ def describe_api_error(error: globus_sdk.GlobusAPIError) -> str:
     service = "Auth" if isinstance(error, globus_sdk.AuthAPIError) else "Transfer"
     message = f"request to Globus {service} failed"
     if service == "Auth" and error.http_status in (400, 401):
-        message += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong, the"
-        message += " secret is quoted, or this is not a service account; the answer was"
+        message += "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong or in"
+        message += " quotes, or the client is not a service account; the answer was"
     # Auth and Transfer put the reason in different places, so quote the body. Globus
     # sends UTF-8, so ignore the charset that a header names.
     body = error.binary_content.decode(errors="replace").strip() or error.http_reason
     return f"{message}: {error.http_status} {hide_long_words(body)}"
 
 
-def describe_unexpected_error(error: Exception) -> str:
-    """Say the type, the place and likely causes. The text can hold a password."""
+def describe_unexpected_error(error: BaseException) -> str:
+    """Give the error's type, place and likely causes, but not its text."""
     path, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected {type(error).__name__} at {os.path.basename(path)}:{line}; maybe a"
-        f" login page or proxy answers for Globus, a variable is malformed ({PROXIES},"
+        f" login page or proxy answered instead, a variable is malformed ({PROXIES},"
         " GLOBUS_SDK_*), globus-sdk is older than 4, or this has a bug; -v shows more"
     )
 

@@ -1,4 +1,4 @@
-"""What the tests share: the fake Globus, and how to run main() and a process."""
+"""What the tests share: the fake Globus, and ways to run main() or a process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ COMMAND = f"{PYTHON} {shlex.quote(str(SCRIPT))}"
 ERROR = "list_endpoints.py: error: "
 PASSWORD = "Winter2026"
 DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-# What any command gets. The Python of a module may need its LD_LIBRARY_PATH.
+# The environment of every command. A Python from "module load" may need its
+# LD_LIBRARY_PATH.
 BASE = {"PATH": "/usr/bin:/bin"}
 BASE.update({k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"})
 HEADING = f"Endpoints Belonging to {CLIENT_ID}@clients.auth.globus.org:\n"
@@ -41,12 +42,12 @@ settings.load_profile("tests")
 
 FIELDS = list_endpoints.FIELDS
 HEADINGS = list_endpoints.HEADINGS
-# Python 3.14 can put colours into the help.
+# Python 3.14 can colour the help, so switch that off.
 PLAIN = {**BASE, "PYTHON_COLORS": "0", "COLUMNS": "80"}
 HELP = subprocess.check_output([sys.executable, SCRIPT, "--help"], env=PLAIN, text=True)
 OPTIONS = re.findall(r"(?m)^  (-.+?)(?:  |$)", HELP)
-# What is promised of a list is tried with each of these. A new option that takes no
-# value and has no short name is one of these by itself.
+# Every promise about a list is tested with each of these. A new option joins them by
+# itself if it takes no value and has no short name.
 MODES = [["--filter-scope", scope] for scope in HEADINGS]
 MODES += [[option] for option in OPTIONS if re.fullmatch(r"--[\w-]+", option)]
 
@@ -65,7 +66,7 @@ Environ = dict[str, str]
 
 
 def text(documents: Iterable[dict[str, Any]], heading: str = HEADING) -> str:
-    """Return the list of these endpoints, as text."""
+    """Return the text that lists these endpoints."""
     return heading + "".join(f"[{e['id']}] {e['display_name']}\n" for e in documents)
 
 
@@ -77,13 +78,13 @@ def unsafe(line: str) -> bool:
 
 
 def altered(document: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """Return the document with that value. An Ellipsis as the value removes the key."""
+    """Return the document with this value, or without the key if the value is ..."""
     document = {**document, key: value}
     return {name: each for name, each in document.items() if each is not ...}
 
 
 def checked(result: Result) -> Result:
-    """Return the result, after a check that it shows no credential and no traceback."""
+    """Check that the result shows no credential and no traceback, and return it."""
     basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
     for never in (
         CLIENT_SECRET,
@@ -98,7 +99,7 @@ def checked(result: Result) -> Result:
 
 
 def start(command: str, environ: Environ, cwd: Path = ROOT) -> subprocess.Popen[str]:
-    """Start a line of shell, in a process group of its own."""
+    """Start a shell command in a process group of its own."""
     return subprocess.Popen(
         ["/bin/sh", "-c", command],
         env=environ,
@@ -113,19 +114,19 @@ def start(command: str, environ: Environ, cwd: Path = ROOT) -> subprocess.Popen[
 
 
 def finish(process: subprocess.Popen[str]) -> Result:
-    """Wait for the end of a process, and return what a user sees of the process."""
+    """Wait for a process to end, and return what a user sees of it."""
     out, err = process.communicate(timeout=60)
     return checked(Result(process.returncode, out, err))
 
 
 def sh(command: str, environ: Environ, cwd: Path = ROOT) -> Result:
-    """Run a line of shell."""
+    """Run a shell command."""
     with start(command, environ, cwd) as process:
         return finish(process)
 
 
 def works(command: str) -> bool:
-    """Tell whether this machine can run a command, which a test then relies on."""
+    """Tell whether this machine can run a command that a test relies on."""
     return not subprocess.call(command, shell=True, env=BASE, stderr=subprocess.DEVNULL)
 
 
@@ -140,14 +141,14 @@ def fake(http_server: HTTPServer) -> Fake:
     """A Globus where the service account owns three pages of endpoints."""
     http_server.clear()
     fake = Fake(http_server, endpoints(250))
-    # If a script asks for ever, this makes its test fail.
+    # Refuse late requests, so that a test fails if the script would ask for ever.
     fake.faults = dict.fromkeys(range(99, 999), lambda request: Response(status=410))
     return fake
 
 
 @pytest.fixture
 def environ(fake: Fake, tmp_path: Path) -> Environ:
-    """The environment of a run: that of cron, the fake and the coverage."""
+    """The environment of a run: cron's, and what the fake and the coverage need."""
     coverage = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
     return {"HOME": str(tmp_path), **BASE, **fake.environ, **coverage}
 
@@ -159,7 +160,7 @@ def run(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> Run:
-    """Run main() in this process, which is quicker than a process of its own."""
+    """Run main() in this process, which is quicker than starting another."""
     caplog.set_level("DEBUG", "globus_sdk")
     caplog.set_level("CRITICAL", "werkzeug")
 
@@ -178,7 +179,7 @@ def run(
 
 @pytest.fixture
 def failure(run: Run) -> Failure:
-    """Run main(), which is to print one line to stderr alone, and return the line."""
+    """Check that main() fails with one line on stderr, and return that line."""
 
     def failure(*args: str) -> str:
         status, out, err = run(*args)
@@ -192,7 +193,7 @@ def failure(run: Run) -> Failure:
 
 
 class Hold:
-    """Keeps an answer back until the release, or until the end of the test."""
+    """Holds an answer back until the release, for at most 30 seconds."""
 
     def __init__(self) -> None:
         self.arrived = threading.Event()
@@ -213,7 +214,7 @@ def hold() -> Iterator[Hold]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Collect the pauses of the SDK between two tries, and do not wait."""
+    """Collect the SDK's pauses between attempts instead of waiting for them."""
     pauses: list[float] = []
     monkeypatch.setattr("time.sleep", pauses.append)
     return pauses

@@ -1,8 +1,8 @@
 """Run a command against a stand-in for Globus, and exit with the command's status.
 
-The environment of the command has a service account with a handful of example
-endpoints. A server on this machine answers the command's requests for a token and for
-endpoints. If a signal ends the command, the status is 128 plus the signal.
+The command finds the credentials of a service account in its environment. A server on
+this machine answers its requests for a token and for the account's handful of example
+endpoints. If a signal ends the command, the status is 128 plus the signal's number.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def endpoint(
     entity_type: str = "GCP_mapped_collection",
     owner_id: str = CLIENT_ID,
 ) -> Document:
-    """Return an endpoint document with five of the 80 fields that a real one has."""
+    """Return an endpoint document with five of the about 80 fields of a real one."""
     return {
         "DATA_TYPE": "endpoint",
         "id": endpoint_id,
@@ -79,7 +79,7 @@ SHARED = [
 
 
 def answer(status: int, body: Any) -> Response:
-    """Return an answer as Auth and Transfer send it, in JSON."""
+    """Return a JSON answer, as Auth and Transfer send it."""
     return Response(json.dumps(body), status, content_type="application/json")
 
 
@@ -88,13 +88,13 @@ class Fake:
 
     `url` is the base URL of both services, and `requests` has the requests so far.
     Every filter_scope lists `endpoints`, unless `by_scope` has another list. A test can
-    change answers: `faults` maps the number of a request, from 0 on, to a function that
-    answers instead. `token_answer` and `page_answer` get each document before it is
-    sent, and return what is sent instead.
+    change answers: `faults` maps the number of a request, counted from 0, to a function
+    that answers it instead, and `token_answer` and `page_answer` get each document
+    before it is sent, and return what to send in its place.
     """
 
     def __init__(self, server: HTTPServer, endpoints: Sequence[Document]) -> None:
-        # Use a new path, so that a late request of an earlier test does not arrive here.
+        # Use a new path, so that no late request from an earlier test arrives here.
         path = f"/{secrets.token_hex(8)}"
         self.url = server.url_for(f"{path}/")
         self.requests: list[Request] = []
@@ -180,12 +180,14 @@ class Fake:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", help="a program to run")
-    parser.add_argument("argument", nargs=argparse.REMAINDER, help="for the program")
+    parser.add_argument("command", help="the command to run")
+    parser.add_argument(
+        "argument", nargs=argparse.REMAINDER, help="an argument for the command"
+    )
     args = parser.parse_args(argv)
-    # werkzeug would log each request.
+    # Otherwise werkzeug would log each request.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # Ctrl-C is for the command, and this program waits for the end of the command.
+    # Leave Ctrl-C to the command, and wait for the command to end.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda number, frame: None)
     with HTTPServer(threaded=True) as server:
@@ -196,7 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             status = subprocess.run(command, env=environ, check=False).returncode
         except OSError as err:
-            parser.exit(127, f"{parser.prog}: error: cannot run a program: {err}\n")
+            parser.exit(127, f"{parser.prog}: error: cannot run the command: {err}\n")
     return status if status >= 0 else 128 - status
 
 

@@ -1,4 +1,4 @@
-/* Make close() fail for endpoints.new, as NFS does if a quota is full. */
+/* Make close() fail for endpoints.new, as NFS does when a quota is exceeded. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>

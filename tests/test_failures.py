@@ -1,4 +1,4 @@
-"""What the script does when Globus refuses, or something on the way goes wrong."""
+"""What the script does if Globus refuses a request, or something goes wrong."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ PROXY = "HTTPS_PROXY, https_proxy, ALL_PROXY"
 NETWORK = (
     f"failed; check the network, {PROXY} and GLOBUS_SDK_VERIFY_SSL; the error was: "
 )
-ADVICE = "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong, the secret is "
-ADVICE += "quoted, or this is not a service account; the answer was"
+ADVICE = "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong or in quotes, "
+ADVICE += "or the client is not a service account; the answer was"
 UNEXPECTED = r"unexpected \w+ at \w+\.py:\d+; .* login page or proxy .* malformed "
 UNEXPECTED += rf"\({PROXY}, GLOBUS_SDK_\*\), .* older than 4, .* bug; -v .*"
 
@@ -60,11 +60,11 @@ UNEXPECTED += rf"\({PROXY}, GLOBUS_SDK_\*\), .* older than 4, .* bug; -v .*"
         (0, 403, " \r\n\t"),
         (2, 403, ""),
         (1, 400, '{\n  "code": "NotActive",\n  "message": "it\'s \\"off\\""\n}\n'),
-        # Newer SDKs do not try such a request again.
+        # Newer SDKs do not retry after this error.
         (1, 502, '{"code": "ExternalError.X"}'),
     ],
 )
-def test_a_refusal_is_quoted_and_its_advice_does_not_explain_the_answer(
+def test_a_refusal_is_quoted_and_only_wrong_credentials_get_advice(
     fake: Fake, failure: Failure, number: int, status: int, body: str
 ) -> None:
     refusal = Response(body, status, mimetype="text/json")
@@ -80,14 +80,14 @@ def test_a_refusal_is_quoted_and_its_advice_does_not_explain_the_answer(
     [
         ("one\ntwo\r\n\x1b[2J\x07", r"one two \x1b[2J\x07"),
         ("\u202egnp\u2028\x9b1m\xa0東京\u200d", "\\u202egnp \\x9b1m 東京\u200d"),
-        # If words were hidden after they are escaped, this word would be hidden.
+        # If escaping came before hiding, this word would be long enough to be hidden.
         ("\x1b" * 39, r"\x1b" * 39),
         ("\x1b " * 9999, r"\x1b \x1b \x1b "),
         ("no. " * 9999, "no. no. no. "),
     ],
-    ids=["lines", "direction, C1 and blank", "a word of escapes", "escapes", "long"],
+    ids=["lines", "direction, C1 and space", "a word of escapes", "escapes", "long"],
 )
-def test_an_answer_is_quoted_as_one_short_line_that_drives_no_terminal(
+def test_an_answer_is_quoted_as_one_short_line_that_is_safe_for_a_terminal(
     fake: Fake, failure: Failure, body: str, quote: str
 ) -> None:
     fake.faults[0] = lambda request: Response(f"so: {body}", 418)
@@ -95,7 +95,7 @@ def test_an_answer_is_quoted_as_one_short_line_that_drives_no_terminal(
 
 
 @pytest.mark.parametrize("name", ["idna", "undefined", "punycode", "utf-16", "utf-7"])
-def test_a_refusal_is_told_whatever_charset_it_names(
+def test_a_refusal_is_reported_whatever_charset_it_names(
     fake: Fake, failure: Failure, name: str
 ) -> None:
     body = f"so: {CLIENT_SECRET} é"
@@ -108,7 +108,9 @@ def test_a_refusal_is_told_whatever_charset_it_names(
 
 
 @pytest.mark.parametrize("offset", range(0, 45, 15))
-def test_the_cut_splits_no_secret(fake: Fake, failure: Failure, offset: int) -> None:
+def test_a_cut_message_shows_no_part_of_a_secret(
+    fake: Fake, failure: Failure, offset: int
+) -> None:
     body = "n" * offset + f" {CLIENT_SECRET}" * 99
     fake.faults[0] = lambda request: Response(body, 418)
     assert re.fullmatch(r".*: 418 n* ?(\[hidden\] )+[\[hiden\]]*", failure())
@@ -134,7 +136,7 @@ def test_a_server_that_quotes_the_request_reveals_no_part_of_a_credential(
 
     assert f"{CLIENT_ID} " in message
     assert "<b>Basic [hidden]</b>" in message.replace("Bearer", "Basic")
-    basic = "NWUwZmEyZDEtOGE3"  # The client ID begins like this in base64.
+    basic = "NWUwZmEyZDEtOGE3"  # How the client ID begins in base64.
     for piece in ("example", "of+the", "fake", TOKEN_MARK[:8], basic):
         assert piece not in message
 
@@ -172,7 +174,7 @@ PLACES = [("reset", 0), ("503", 1), ("429", 2), ("closed", 3), ("cut short", 2)]
 
 
 @pytest.mark.parametrize(("fault", "number"), PLACES)
-def test_a_fault_that_passes_costs_a_pause_and_one_that_lasts_is_told(
+def test_a_passing_fault_costs_one_pause_and_a_lasting_one_is_reported(
     fake: Fake, run: Run, failure: Failure, pauses: list[float], fault: str, number: int
 ) -> None:
     fake.faults[number] = FAULTS[fault][0]
@@ -193,23 +195,27 @@ def test_a_fault_that_passes_costs_a_pause_and_one_that_lasts_is_told(
 
 @pytest.fixture
 def deaf() -> Iterator[str]:
-    """The address of a socket that is bound, so nobody else's, but not listening."""
+    """An address that is bound, so nobody else has it, but where nothing listens."""
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{deaf.getsockname()[1]}"
 
 
-def test_no_connection(environ: Environ, failure: Failure, deaf: str) -> None:
+def test_a_failed_connection_is_reported_with_its_host(
+    environ: Environ, failure: Failure, deaf: str
+) -> None:
     environ["GLOBUS_SDK_SERVICE_URL_TRANSFER"] = f"http://{deaf}/"
     refused = f"ConnectionError: [Errno {errno.ECONNREFUSED}] Connection refused"
     assert failure() == f"connection to 127.0.0.1 {NETWORK}{refused}"
     environ["GLOBUS_SDK_SERVICE_URL_AUTH"] = "https://auth.globus.invalid/"
     begin = f"connection to auth.globus.invalid {NETWORK}ConnectionError: "
-    # The words of glibc, macOS or musl.
+    # The wording differs between glibc, macOS and musl.
     assert re.match(f"{begin}.*( [Nn]ame |nodename|hostname|Try again)", failure())
 
 
-def test_no_answer(fake: Fake, environ: Environ, failure: Failure, hold: Hold) -> None:
+def test_a_timeout_is_reported(
+    fake: Fake, environ: Environ, failure: Failure, hold: Hold
+) -> None:
     fake.faults = dict.fromkeys(range(99), hold)
     environ["GLOBUS_SDK_HTTP_TIMEOUT"] = "0.05"
     assert failure() == f"connection to localhost {NETWORK}ReadTimeout: timed out"
@@ -241,7 +247,7 @@ def fake_with_tls(
 
 
 @pytest.mark.parametrize("plain", ["AUTH", "TRANSFER"])
-def test_an_unknown_authority_gets_no_request_even_if_other_variables_trust_it(
+def test_an_untrusted_server_gets_no_request_even_if_other_variables_trust_it(
     fake: Fake, fake_with_tls: Fake, environ: Environ, failure: Failure, plain: str
 ) -> None:
     environ[f"GLOBUS_SDK_SERVICE_URL_{plain}"] = fake.url
@@ -272,7 +278,7 @@ def test_a_private_authority_named_in_the_environment_is_trusted(run: Run) -> No
         ("GLOBUS_SDK_HTTP_TIMEOUT", "-5"),
     ],
 )
-def test_a_setting_that_fails_at_a_request_is_not_shown(
+def test_the_value_of_a_setting_that_fails_during_a_request_is_not_shown(
     environ: Environ, failure: Failure, deaf: str, name: str, value: str
 ) -> None:
     environ["GLOBUS_SDK_SERVICE_URL_AUTH"] = "https://auth.globus.invalid/"
@@ -312,7 +318,7 @@ def test_the_real_hosts_are_asked_for_and_a_proxy_that_refuses_is_quoted(
         (1, '{"DATA": []}'),
     ],
 )
-def test_an_answer_that_is_not_from_globus_is_told_by_its_place_and_not_shown(
+def test_an_answer_that_is_not_from_globus_is_reported_but_not_shown(
     fake: Fake, failure: Failure, number: int, body: str
 ) -> None:
     fake.faults[number] = lambda request: Response(body, mimetype="application/json")
@@ -325,7 +331,7 @@ def test_an_answer_that_is_not_from_globus_is_told_by_its_place_and_not_shown(
     [
         ("access_token", ..., UNEXPECTED),
         ("access_token", f"{TOKEN_MARK}東京", UNEXPECTED),
-        # requests calls a token that no header can carry a network error.
+        # requests reports a token that no header can carry as a network error.
         ("access_token", f"{TOKEN_MARK}\nken", f".* {NETWORK}InvalidHeader"),
         ("resource_server", "groups.api.globus.org", UNEXPECTED),
     ],
@@ -338,22 +344,24 @@ def test_a_token_that_cannot_be_used_is_not_shown(
     assert len(fake.requests) == 1
 
 
-def test_an_empty_page_with_a_next_fails(fake: Fake, failure: Failure) -> None:
+def test_an_empty_page_that_is_not_the_last_fails(fake: Fake, failure: Failure) -> None:
     fake.page_answer = lambda document: altered(
         document, "DATA", document["DATA"] if len(fake.requests) == 2 else []
     )
-    assert failure() == "Globus Transfer sent an empty page that promises another"
+    assert failure() == "Globus Transfer sent an empty page but promised another"
     assert len(fake.requests) == 3
 
 
 @pytest.mark.parametrize("value", [..., None, 7], ids=repr)
-def test_no_list_without_every_id(fake: Fake, failure: Failure, value: Any) -> None:
+def test_an_endpoint_without_an_id_is_an_error(
+    fake: Fake, failure: Failure, value: Any
+) -> None:
     fake.endpoints[99] = altered(fake.endpoints[99], "id", value)
     assert failure() == "Globus Transfer sent an endpoint without an ID"
 
 
 @pytest.mark.parametrize("option", ["", "-v"])
-def test_our_own_mistake_is_told_by_its_place_and_never_by_its_text(
+def test_a_bug_is_reported_by_its_place_and_never_by_its_text(
     environ: Environ, tmp_path: Path, option: str
 ) -> None:
     mistake = "{}[str(10**9)]"

@@ -42,7 +42,7 @@ from werkzeug import Request, Response
 ID = "ffffffff-0000-4000-8000-000000000000"
 
 
-def test_json_is_an_ascii_object_a_line(fake: Fake, run: Run) -> None:
+def test_json_is_one_ascii_object_per_line(fake: Fake, run: Run) -> None:
     fake.endpoints = [altered(OWNED[3], "display_name", None), OWNED[2]]
 
     status, out, err = run("--json")
@@ -58,7 +58,7 @@ def test_json_is_an_ascii_object_a_line(fake: Fake, run: Run) -> None:
 
 @pytest.mark.parametrize("args", MODES, ids=repr)
 def test_the_order_is_by_name_then_id(fake: Fake, run: Run, args: list[str]) -> None:
-    # Without regard to case, ß is ss.
+    # If case is ignored, ß equals ss.
     names: list[Any] = [
         None,
         "",
@@ -83,7 +83,9 @@ def test_the_order_is_by_name_then_id(fake: Fake, run: Run, args: list[str]) -> 
         ("shared-with-me", "Shared with"),
     ],
 )
-def test_each_filter_scope(fake: Fake, run: Run, scope: str, relation: str) -> None:
+def test_each_filter_scope_prints_its_own_list(
+    fake: Fake, run: Run, scope: str, relation: str
+) -> None:
     fake.endpoints, fake.by_scope[scope] = [], endpoints(150)
     heading = HEADING.replace("Belonging to", relation)
     assert run("--filter-scope", scope) == (0, text(endpoints(150), heading), "")
@@ -92,7 +94,7 @@ def test_each_filter_scope(fake: Fake, run: Run, scope: str, relation: str) -> N
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 101, 999])
-def test_all_are_listed_in_fewest_requests(fake: Fake, run: Run, count: int) -> None:
+def test_the_fewest_requests_list_everything(fake: Fake, run: Run, count: int) -> None:
     fake.endpoints = endpoints(count)
     assert run() == (0, text(endpoints(count)), "")
     assert len(fake.requests) == 1 + max(1, math.ceil(count / 100))
@@ -119,7 +121,9 @@ def test_an_empty_list_is_explained_at_a_terminal(
 @pytest.mark.parametrize(
     ("args", "count"), [([], 1000), *((args, 1500) for args in MODES)], ids=repr
 )
-def test_a_list_that_is_cut(fake: Fake, run: Run, args: list[str], count: int) -> None:
+def test_a_list_that_is_cut_off_is_printed_but_fails(
+    fake: Fake, run: Run, args: list[str], count: int
+) -> None:
     fake.endpoints = endpoints(count)
     status, out, err = run(*args)
     assert (status, out.count("\n")) == (1, 1000 + (args != ["--json"]))
@@ -129,7 +133,7 @@ def test_a_list_that_is_cut(fake: Fake, run: Run, args: list[str], count: int) -
 
 
 @pytest.mark.parametrize("args", MODES, ids=repr)
-def test_a_list_that_shifted_is_told(fake: Fake, run: Run, args: list[str]) -> None:
+def test_a_list_that_shifted_is_reported(fake: Fake, run: Run, args: list[str]) -> None:
     shifted = [*fake.endpoints[:100], *fake.endpoints[99:]]
 
     def create(document: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +153,7 @@ def test_a_list_that_shifted_is_told(fake: Fake, run: Run, args: list[str]) -> N
 
 @pytest.mark.parametrize("value", [..., "", 7], ids=repr)
 @pytest.mark.parametrize("key", FIELDS[1:])
-def test_an_odd_field_is_no_loss(fake: Fake, run: Run, key: str, value: Any) -> None:
+def test_an_odd_field_loses_nothing(fake: Fake, run: Run, key: str, value: Any) -> None:
     fake.endpoints = [altered(endpoint(ID, "new"), key, value)]
     name = "new" if key != "display_name" else value
     shown = f" {name}" if name and name is not ... else ""
@@ -160,7 +164,7 @@ def test_an_odd_field_is_no_loss(fake: Fake, run: Run, key: str, value: Any) -> 
     assert line[key] == (None if value is ... else value)
 
 
-def test_a_run_gets_a_token_and_searches_what_is_owned(fake: Fake, run: Run) -> None:
+def test_a_run_gets_a_token_and_lists_what_is_owned(fake: Fake, run: Run) -> None:
     fields = ",".join(FIELDS)
     search = {"filter_scope": "my-endpoints", "fields": fields, "limit": "100"}
     run()
@@ -174,7 +178,7 @@ def test_a_run_gets_a_token_and_searches_what_is_owned(fake: Fake, run: Run) -> 
     assert asked == [{**search, **offset} for offset in offsets]
 
 
-def test_help_names_the_variables_the_exit_statuses_and_what_options_do() -> None:
+def test_help_explains_the_variables_the_exit_statuses_and_the_options() -> None:
     words = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET", "--verbose")
     for each in (*words, "0 if", "1 for", "2 if", "130 after"):
         assert each in " ".join(HELP.split())
@@ -184,7 +188,7 @@ def test_help_names_the_variables_the_exit_statuses_and_what_options_do() -> Non
         assert re.search(rf"(?m)^  {re.escape(option)}\s+\w", HELP)
 
 
-def test_verbose_logs_the_sdk_alone(fake: Fake, environ: Environ) -> None:
+def test_verbose_shows_only_the_log_of_the_sdk(fake: Fake, environ: Environ) -> None:
     def header_that_urllib3_logs(request: Request) -> Response:
         answer = f"HTTP/1.0 503 Busy\r\n{request.headers['Authorization']}\r\n\r\n"
         request.environ["werkzeug.socket"].sendall(answer.encode())
@@ -211,7 +215,7 @@ def test_verbose_logs_the_sdk_alone(fake: Fake, environ: Environ) -> None:
         (name := "日本語　サーバ, 10\xa0TB, \u200fעברית\u200e, soft\xadware", name),
         (name := "داده\u200cها, क\u094d\u200dष, 👩\u200d🔬, \ue000, \U000e0fff", name),
     ],
-    ids=["line", "terminal", "direction", "blanks and marks", "joiners"],
+    ids=["line", "terminal", "direction", "spaces and marks", "joiners"],
 )
 def test_a_name_is_one_safe_line(fake: Fake, run: Run, name: str, shown: str) -> None:
     fake.endpoints = [endpoint(name, name)]
@@ -226,13 +230,15 @@ def test_a_name_is_one_safe_line(fake: Fake, run: Run, name: str, shown: str) ->
 @example(
     name="".join(map(chr, [*range(0x700), *range(0x2000, 0x2100), 0xFEFF, 0xFFFD]))
 )
-def test_any_name_is_a_line_and_itself_in_json(fake: Fake, run: Run, name: str) -> None:
+def test_any_name_is_one_line_of_text_and_unchanged_in_json(
+    fake: Fake, run: Run, name: str
+) -> None:
     fake.requests.clear()
     fake.endpoints = [endpoint(ID, name)]
 
     lines = run().out.split("\n")
     assert [unsafe(line) for line in lines] == [False] * 3
-    # On the wire, a pair of surrogates is the character that the pair stands for.
+    # JSON turns a pair of surrogates into the character that the pair stands for.
     name = json.loads(json.dumps(name))
     assert all(char in lines[1] for char in name if not unsafe(char))
     line = run("--json").out
@@ -247,7 +253,7 @@ def test_what_the_encoding_lacks_is_shown_escaped(fake: Fake, environ: Environ) 
     assert sh(COMMAND, environ) == (0, f"{HEADING}[{ID}] {shown}\n", "")
 
 
-def test_a_pipe_nobody_reads_ends_it_quietly(environ: Environ, tmp_path: Path) -> None:
+def test_an_unread_pipe_ends_the_run_quietly(environ: Environ, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader_that_goes = "exec 3<> pipe 4> pipe 3>&-"
     assert sh(f"{reader_that_goes}; {COMMAND} >&4", environ, tmp_path) == (1, "", "")
@@ -256,7 +262,7 @@ def test_a_pipe_nobody_reads_ends_it_quietly(environ: Environ, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("command", "count", "words"),
     [
-        # A buffer can hold two endpoints. A write of 250 endpoints can be cut.
+        # Two endpoints fit into a buffer, but a write of 250 can be cut short.
         pytest.param(
             *(f"{COMMAND} > /dev/full", 2, "[Errno 28] No space left on device\n"),
             marks=pytest.mark.skipif(
@@ -266,22 +272,22 @@ def test_a_pipe_nobody_reads_ends_it_quietly(environ: Environ, tmp_path: Path) -
         (f"ulimit -f 8; {COMMAND} > list", 250, ""),
         (f"{COMMAND} >&-", 2, "stdout is closed\n"),
     ],
-    ids=["full disk", "cut on its way", "closed"],
+    ids=["full disk", "cut short", "closed"],
 )
 def test_a_list_that_cannot_be_written_whole_is_reported(
     fake: Fake, environ: Environ, tmp_path: Path, command: str, count: int, words: str
 ) -> None:
     fake.endpoints = endpoints(count)
-    # With 250 endpoints, leave the coverage out, because its file would be cut as well.
+    # With 250 endpoints, leave out the coverage, because its file would be cut, too.
     environ = environ if count == 2 else {**BASE, **fake.environ}
     status, _, err = sh(command, environ, tmp_path)
     assert (status, err.count("\n")) == (1, 1)
     assert err.startswith(f"{ERROR}cannot write to stdout: {words}")
 
 
-def test_ctrl_c_ends_a_loop_of_bash(fake: Fake, environ: Environ, hold: Hold) -> None:
+def test_ctrl_c_ends_a_bash_loop(fake: Fake, environ: Environ, hold: Hold) -> None:
     fake.page_answer = hold
-    # If the tests themselves ignore Ctrl-C, what they start would ignore it as well.
+    # Otherwise, if the tests ignored Ctrl-C, so would the processes that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     loop = shlex.quote(f"for i in 1 2 3; do {COMMAND}; done")
     process = start(f"exec bash -c {loop}", environ)
@@ -306,7 +312,9 @@ def test_ctrl_c_is_quiet_during_the_imports(environ: Environ, tmp_path: Path) ->
 PROCESS_1 = "unshare --pid --fork --mount-proc"
 
 
-@pytest.mark.skipif(not works(f"{PROCESS_1} true"), reason="needs rights for unshare")
+@pytest.mark.skipif(
+    not works(f"{PROCESS_1} true"), reason="unshare is not allowed here"
+)
 def test_ctrl_c_works_as_process_1(fake: Fake, environ: Environ, hold: Hold) -> None:
     fake.page_answer = hold
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -66,14 +66,14 @@ def blocks(language: str) -> list[str]:
 
 
 def block(language: str, word: str) -> str:
-    """Return the one code block of README.md in that language with that word in it."""
+    """Return the one code block of README.md in that language that has that word."""
     (found,) = (each for each in blocks(language) if word in each)
     return found
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with what is in a clone after the set-up of README.md."""
+    """A folder with the script, the tests and .venv, as after the set-up."""
     checkout = tmp_path / "a checkout"
     checkout.mkdir()
     shutil.copy(SCRIPT, checkout)
@@ -83,7 +83,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def write_env(checkout: Path, values: Environ, line_break: str = "\n") -> None:
-    """Write .env, which is .env.example with these values at its end."""
+    """Write .env: .env.example with these values at the end."""
     text = ENV_EXAMPLE
     for name, value in values.items():
         text = text.replace(f"\n{name}=''", "") + f"{name}='{value}'\n"
@@ -94,7 +94,7 @@ def test_the_first_sample_is_what_the_try_out_prints(checkout: Path) -> None:
     _, install, try_out = block("sh", "fake_globus").split(" &&\n")
     assert install.endswith(" -r requirements.txt pytest-httpserver")
     assert sh(try_out, BASE, checkout) == (0, blocks("text")[0], "")
-    # A new account has this list.
+    # This is the list of a new account.
     assert blocks("text")[1] == HEADING
 
 
@@ -104,7 +104,7 @@ def test_the_sample_of_what_is_shared_is_what_the_stand_in_lists() -> None:
 
     done = sh(f"{FAKE_GLOBUS} {COMMAND}{arguments}", BASE)
     assert done == (0, blocks("text")[2], "")
-    # What is owned is administered as well.
+    # The account also administers what it owns.
     done = sh(f"{FAKE_GLOBUS} {COMMAND} --filter-scope administered-by-me", BASE)
     assert set(blocks("text")[0].splitlines()[1:]) < set(done.out.splitlines()[1:])
     for each in (*ADMINISTERED, *SHARED):
@@ -176,7 +176,7 @@ def test_every_setting_of_env_example_can_be_switched_on(tmp_path: Path) -> None
     assert all(f"`{name}`" in README for mark, name, _ in settings if mark)
 
 
-def test_git_keeps_env_example_and_no_editor_s_copy_of_env(tmp_path: Path) -> None:
+def test_git_keeps_env_example_but_no_copy_of_env_and_no_list(tmp_path: Path) -> None:
     shutil.copy(ROOT / ".gitignore", tmp_path)
     copies = ".env .env~ .env-old .env.bak .env.save #.env# .#.env .env.swp prod.env"
     copies += " .env-2 endpoints.txt endpoints.new endpoints.lock endpoints-2.txt"
@@ -188,7 +188,7 @@ def test_git_keeps_env_example_and_no_editor_s_copy_of_env(tmp_path: Path) -> No
     assert done == (0, ".env.example\n.gitignore\n", "")
 
 
-def test_readme_has_every_field_option_list_and_section_that_is_named() -> None:
+def test_readme_has_every_field_option_and_list_and_the_sections_cited() -> None:
     options = [re.findall(r"(?<!\S)-[\w-]+", option) for option in OPTIONS[1:]]
     for names in [*options, *([name] for name in (*FIELDS, *HEADINGS))]:
         assert any(f"`{name}`" in README for name in names), names
@@ -200,7 +200,7 @@ def test_the_script_and_requirements_txt_require_the_same() -> None:
     inline = re.search('(?m)^# dependencies = \\["(.*)"\\]$', SCRIPT.read_text())
     assert inline
     assert inline[1] == (ROOT / "requirements.txt").read_text().splitlines()[-1]
-    # With PYTHONPATH set, pip without -I leaves out what it finds there.
+    # If PYTHONPATH is set, pip without -I does not install what it finds there.
     installs = re.findall(r"(\S+ \S+ \S+) pip .* -r (\S+)", README)
     assert len(installs) == README.count("pip install")
     for python, name in installs:
@@ -210,7 +210,7 @@ def test_the_script_and_requirements_txt_require_the_same() -> None:
 
 @pytest.fixture
 def index() -> None:
-    """Skip a test that needs the package index where there is none, but not in CI."""
+    """Skip a test if it cannot reach the package index, except in CI."""
     if not CI:
         command = "-m uv pip install --dry-run --no-cache --reinstall globus-sdk"
         if sh(f"{PYTHON} {command}", dict(os.environ)).status:
@@ -218,8 +218,8 @@ def index() -> None:
 
 
 @pytest.mark.usefixtures("index")
-def test_uv_understands_its_lines(fake: Fake, tmp_path: Path, checkout: Path) -> None:
-    """With the real uv, which fetches the SDK from the package index."""
+def test_uv_can_run_the_script(fake: Fake, tmp_path: Path, checkout: Path) -> None:
+    """Use the real uv, which fetches the SDK from the package index."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("GLOBUS_")}
     environ.update(HOME=str(tmp_path), UV_PYTHON=sys.executable, no_proxy="localhost")
     (tmp_path / ".local" / "bin").mkdir(parents=True)
@@ -288,11 +288,11 @@ def test_ctrl_c_ends_the_command_of_the_stand_in_and_the_stand_in_quietly() -> N
 
 @pytest.fixture
 def entry(checkout: Path) -> str:
-    """The cron entry of README.md for this checkout, as /bin/sh gets the entry."""
+    """The cron entry of README.md for this checkout, as cron gives it to /bin/sh."""
     if not CI and not works(f"flock /dev/null {TIMEOUT.replace('1h', '1')}true"):
         pytest.skip("there is no flock, or timeout is not GNU's")
     (entry,) = blocks("cron")
-    # To cron, % is a line break.
+    # cron would turn a % into a line break.
     assert "%" not in entry
     run = RUN.replace(".venv", f"{TIMEOUT}.venv")
     begin = "15 6 * * * cd /srv/list_endpoints && flock endpoints.lock sh -c "
@@ -314,7 +314,7 @@ def listed(checkout: Path) -> str:
 
 
 @pytest.mark.skipif(NO_CC, reason="there is no C compiler, or this is not Linux")
-def test_the_cron_entry_keeps_the_last_list_if_a_disk_is_full_only_at_close(
+def test_the_cron_entry_keeps_the_last_list_if_only_close_reports_a_full_disk(
     fake: Fake, cron: Environ, checkout: Path, entry: str
 ) -> None:
     library = str(checkout.parent / "refuse_close.so")
@@ -331,7 +331,7 @@ def test_the_cron_entry_keeps_the_last_list_if_a_disk_is_full_only_at_close(
 def test_timeout_ends_a_run_that_hangs_and_lets_the_next_run_begin(
     fake: Fake, cron: Environ, checkout: Path, entry: str, hold: Hold
 ) -> None:
-    # Send a blank now and then, until the end of the test.
+    # Send a space now and then, until the end of the test.
     trickle = (" " for _ in iter(lambda: hold.release.wait(0.1), True))
     fake.faults[1] = lambda request: Response(trickle)
 
@@ -350,11 +350,11 @@ def test_timeout_ends_a_run_that_hangs_and_lets_the_next_run_begin(
     [
         ("echo GLOBUS_CLIENT_SECRET=old >> .env", " 401 "),
         ("rm .env", ".env"),
-        # Without a change, the list has as many endpoints as Globus returns at most.
+        # The list already has as many endpoints as Globus ever returns.
         (":", "may be incomplete"),
     ],
 )
-def test_the_cron_entry_keeps_the_last_list_and_says_why(
+def test_after_a_failure_the_cron_entry_keeps_the_last_list_and_says_why(
     fake: Fake, cron: Environ, checkout: Path, entry: str, change: str, words: str
 ) -> None:
     fake.endpoints = endpoints(1000)
@@ -393,7 +393,7 @@ def test_cron_entries_that_overlap_write_whole_lists_one_after_the_other(
     shutil.copy(SCRIPT, checkout / "pulled")
     (checkout / "pulled").replace(checkout / SCRIPT.name)
     other = start(entry, cron)
-    # A run that does not wait would ask for a token in a fraction of this second.
+    # A run that did not wait would ask for a token well within this second.
     overtaken = overtakes.wait(1)
     hold.release.set()
 

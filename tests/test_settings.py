@@ -23,7 +23,7 @@ PATH = "/no/such/folder/of/certificate/authorities/of/the/example/company.pem"
         (CREDENTIALS, " \t\r"),
     ],
 )
-def test_one_message_names_every_variable_that_is_not_set_and_readme(
+def test_one_message_names_readme_and_every_variable_that_is_not_set(
     fake: Fake, environ: Environ, run: Run, names: tuple[str, ...], value: str | None
 ) -> None:
     for name in names:
@@ -45,20 +45,23 @@ def test_one_message_names_every_variable_that_is_not_set_and_readme(
         pytest.param("your-client-id-here", id="a template's text"),
         pytest.param(CLIENT_SECRET, id="the secret"),
         pytest.param(f"'{CLIENT_ID}'", id="in quotes"),
-        pytest.param("0123456789abcdef0123456789abcdef0123", id="one of 36 digits"),
+        pytest.param(
+            "0123456789abcdef0123456789abcdef0123", id="36 hexadecimal digits"
+        ),
     ],
 )
 def test_a_client_id_that_is_not_a_uuid_is_named_and_never_shown(
     fake: Fake, environ: Environ, run: Run, client_id: str
 ) -> None:
     environ["GLOBUS_CLIENT_ID"] = client_id
-    message = "GLOBUS_CLIENT_ID is not a UUID: is it the secret or in quotes?"
+    message = "GLOBUS_CLIENT_ID is not a UUID; is it the secret, or does it include "
+    message += "the quotes?"
     assert run() == (2, "", f"{ERROR}{message}\n")
     assert not fake.requests
 
 
 @pytest.mark.parametrize("option", ["", "--nope"], ids=["no ID", "unknown option"])
-def test_a_closed_stderr_costs_no_status(environ: Environ, option: str) -> None:
+def test_a_closed_stderr_keeps_the_status(environ: Environ, option: str) -> None:
     del environ["GLOBUS_CLIENT_ID"]
     assert sh(f"{COMMAND} {option} 2>&-", environ) == (2, "", "")
 
@@ -69,11 +72,11 @@ def test_a_closed_stderr_costs_no_status(environ: Environ, option: str) -> None:
         ("SDK_HTTP_TIMEOUT", "abc", "GLOBUS_SDK_ variable: .*float: abc"),
         ("SDK_ENVIRONMENT", "abc", 'GLOBUS_SDK_ variable: .*environment "abc"'),
         ("SDK_VERIFY_SSL", PATH, f"GLOBUS_SDK_ variable: .* exists .*{PATH}.*"),
-        # The SDK would show a character of the secret.
+        # The SDK's message would show a character of the secret.
         ("CLIENT_SECRET", f"{PASSWORD}\udce9", r"GLOBUS_CLIENT_SECRET is [\w\- ]*"),
     ],
 )
-def test_a_setting_that_the_sdk_refuses_is_told_in_the_sdk_s_words(
+def test_a_setting_that_the_sdk_refuses_is_reported(
     fake: Fake, environ: Environ, run: Run, name: str, value: str, message: str
 ) -> None:
     if name == "SDK_ENVIRONMENT":
@@ -97,12 +100,14 @@ def test_a_setting_that_the_sdk_refuses_is_told_in_the_sdk_s_words(
         ("GLOBUS_SDK_HTTP_TIMEOUT", ""),
     ],
 )
-def test_a_clear_value_works(environ: Environ, run: Run, name: str, value: str) -> None:
+def test_an_unusual_value_works(
+    environ: Environ, run: Run, name: str, value: str
+) -> None:
     environ[name] = value
     assert run() == (0, text(endpoints(250)), "")
 
 
-def test_an_option_is_not_guessed_from_its_beginning(fake: Fake, run: Run) -> None:
+def test_an_abbreviated_option_is_refused(fake: Fake, run: Run) -> None:
     assert run("--js")[:2] == (2, "")
     assert not fake.requests
 
@@ -115,7 +120,7 @@ def test_an_option_is_not_guessed_from_its_beginning(fake: Fake, run: Run) -> No
         ("idna", "(", "idna.py, line 1"),
     ],
 )
-def test_a_library_that_is_broken_or_missing_is_told_in_one_line(
+def test_a_library_that_is_broken_or_missing_is_reported_in_one_line(
     environ: Environ, tmp_path: Path, module: str, code: str, words: str
 ) -> None:
     (tmp_path / f"{module}.py").write_text(code)
