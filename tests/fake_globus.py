@@ -155,12 +155,9 @@ class Fake:
             return answer(401, {"code": "AuthenticationFailed", "request_id": "aBcDeF"})
         limit = int(request.args.get("limit", 25))
         offset = int(request.args.get("offset", 0))
-        scope = request.args.get("filter_scope")
-        if (
-            scope not in SCOPES.split()
-            or not 0 < limit <= 100
-            or offset + limit > MAX_RESULTS
-        ):
+        scope = request.args.get("filter_scope", "")
+        known = scope in SCOPES.split()
+        if not known or not 0 < limit <= 100 or offset + limit > MAX_RESULTS:
             return answer(400, {"code": "BadRequest", "request_id": "aBcDeFgHi"})
         found = self.by_scope.get(scope, self.endpoints)
         page = found[offset : offset + limit]

@@ -41,9 +41,8 @@ from werkzeug import Request, Response
 pytestmark = pytest.mark.usefixtures("pauses")
 
 PROXY = "HTTPS_PROXY, https_proxy, ALL_PROXY"
-NETWORK = (
-    f"failed; check the network, {PROXY} and GLOBUS_SDK_VERIFY_SSL; the error was: "
-)
+NETWORK = f"failed; check the network, {PROXY} and GLOBUS_SDK_VERIFY_SSL; "
+NETWORK += "the error was: "
 ADVICE = "; perhaps GLOBUS_CLIENT_ID or GLOBUS_CLIENT_SECRET is wrong or in quotes, "
 ADVICE += "or the client is not a service account; the answer was"
 UNEXPECTED = r"unexpected \w+ at \w+\.py:\d+; .* login page or proxy .* malformed "
@@ -95,9 +94,7 @@ def test_an_answer_is_quoted_as_one_short_line_that_is_safe_for_a_terminal(
 
 
 @pytest.mark.parametrize("name", ["idna", "undefined", "punycode", "utf-16", "utf-7"])
-def test_a_refusal_is_reported_whatever_charset_it_names(
-    fake: Fake, failure: Failure, name: str
-) -> None:
+def test_a_refusal_in_any_charset(fake: Fake, failure: Failure, name: str) -> None:
     body = f"so: {CLIENT_SECRET} é"
     refusal = Response(body, 403, content_type=f"text/plain; charset={name}")
     fake.faults[0] = lambda request: refusal
@@ -108,9 +105,7 @@ def test_a_refusal_is_reported_whatever_charset_it_names(
 
 
 @pytest.mark.parametrize("offset", range(0, 45, 15))
-def test_a_cut_message_shows_no_part_of_a_secret(
-    fake: Fake, failure: Failure, offset: int
-) -> None:
+def test_no_part_of_a_secret_is_left(fake: Fake, failure: Failure, offset: int) -> None:
     body = "n" * offset + f" {CLIENT_SECRET}" * 99
     fake.faults[0] = lambda request: Response(body, 418)
     assert re.fullmatch(r".*: 418 n* ?(\[hidden\] )+[\[hiden\]]*", failure())
@@ -160,11 +155,9 @@ def cut_short(request: Request) -> Response:
     return response
 
 
+SOON = {"Retry-After": "7"}
 FAULTS: dict[str, tuple[Callable[[Request], Response], str]] = {
-    "429": (
-        lambda _: Response("later", 429, {"Retry-After": "7"}),
-        "failed: 429 later",
-    ),
+    "429": (lambda _: Response("later", 429, SOON), "failed: 429 later"),
     "503": (lambda _: Response("later", 503), "failed: 503 later"),
     "reset": (reset, f"{NETWORK}ConnectionError: [Errno {errno.ECONNRESET}]"),
     "closed": (close, f"localhost {NETWORK}ConnectionError: Remote end closed"),
@@ -201,9 +194,7 @@ def deaf() -> Iterator[str]:
         yield f"127.0.0.1:{deaf.getsockname()[1]}"
 
 
-def test_a_failed_connection_is_reported_with_its_host(
-    environ: Environ, failure: Failure, deaf: str
-) -> None:
+def test_no_connection(environ: Environ, failure: Failure, deaf: str) -> None:
     environ["GLOBUS_SDK_SERVICE_URL_TRANSFER"] = f"http://{deaf}/"
     refused = f"ConnectionError: [Errno {errno.ECONNREFUSED}] Connection refused"
     assert failure() == f"connection to 127.0.0.1 {NETWORK}{refused}"
@@ -213,9 +204,7 @@ def test_a_failed_connection_is_reported_with_its_host(
     assert re.match(f"{begin}.*( [Nn]ame |nodename|hostname|Try again)", failure())
 
 
-def test_a_timeout_is_reported(
-    fake: Fake, environ: Environ, failure: Failure, hold: Hold
-) -> None:
+def test_a_timeout(fake: Fake, environ: Environ, failure: Failure, hold: Hold) -> None:
     fake.faults = dict.fromkeys(range(99), hold)
     environ["GLOBUS_SDK_HTTP_TIMEOUT"] = "0.05"
     assert failure() == f"connection to localhost {NETWORK}ReadTimeout: timed out"
@@ -353,9 +342,7 @@ def test_an_empty_page_that_is_not_the_last_fails(fake: Fake, failure: Failure) 
 
 
 @pytest.mark.parametrize("value", [..., None, 7], ids=repr)
-def test_an_endpoint_without_an_id_is_an_error(
-    fake: Fake, failure: Failure, value: Any
-) -> None:
+def test_every_endpoint_needs_an_id(fake: Fake, failure: Failure, value: Any) -> None:
     fake.endpoints[99] = altered(fake.endpoints[99], "id", value)
     assert failure() == "Globus Transfer sent an endpoint without an ID"
 
@@ -380,6 +367,15 @@ def test_a_bug_is_reported_by_its_place_and_never_by_its_text(
     )
     assert bool(frames) == bool(option)
     assert "1000000000" not in err
+
+
+def test_a_bug_in_explaining(fake: Fake, environ: Environ, tmp_path: Path) -> None:
+    script = SCRIPT.read_text(encoding="utf-8").replace(".binary_content", ".nope")
+    (tmp_path / "edited.py").write_text(script, encoding="utf-8")
+    fake.faults[0] = lambda request: Response(f'{{"code": "{PASSWORD}"}}', 403)
+    status, out, err = sh(f"{PYTHON} edited.py", environ, tmp_path)
+    assert (status, out) == (1, "")
+    assert re.fullmatch(f"{ERROR}{UNEXPECTED}\n", err)
 
 
 TEXT = st.text(st.characters(codec="utf-8") | st.characters(categories=["Cs"]))

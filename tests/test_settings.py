@@ -100,9 +100,7 @@ def test_a_setting_that_the_sdk_refuses_is_reported(
         ("GLOBUS_SDK_HTTP_TIMEOUT", ""),
     ],
 )
-def test_an_unusual_value_works(
-    environ: Environ, run: Run, name: str, value: str
-) -> None:
+def test_an_odd_value_works(environ: Environ, run: Run, name: str, value: str) -> None:
     environ[name] = value
     assert run() == (0, text(endpoints(250)), "")
 
