@@ -105,8 +105,9 @@ def test_an_odd_value_works(environ: Environ, run: Run, name: str, value: str) -
     assert run() == (0, text(endpoints(250)), "")
 
 
-def test_an_abbreviated_option_is_refused(fake: Fake, run: Run) -> None:
-    assert run("--js")[:2] == (2, "")
+@pytest.mark.parametrize("args", [["--js"], ["--filter-scope", "owned"]], ids=repr)
+def test_an_unknown_option_or_list(fake: Fake, run: Run, args: list[str]) -> None:
+    assert run(*args)[:2] == (2, "")
     assert not fake.requests
 
 
