@@ -2,16 +2,18 @@
 # requires-python = ">=3.9"
 # dependencies = ["globus-sdk>=4,<5"]
 # ///
-"""List the Globus endpoints that a service account owns.
+"""List the Globus endpoints of a service account, as text or JSON Lines.
 
 An endpoint is a place that Globus can transfer files to or from; collections count as
-endpoints, too. --filter-scope selects another list: administered-by-me lists what the
-account owns or administers, and shared-with-me lists what others share with it. The
-account acts as itself, through OAuth2's client-credentials grant, so nobody has to log
-in. Its client ID and client secret come from the environment variables GLOBUS_CLIENT_ID
-and GLOBUS_CLIENT_SECRET. The exit status is 0 if the list is complete as far as one can
-tell, 1 for a failure, such as a rejected secret, and 2 if an option or a variable is
-refused at the start. The shell reports 130 after Ctrl-C.
+endpoints, too. By default, list those that the account owns; with --filter-scope, those
+that it owns or administers (administered-by-me) or that others share with it
+(shared-with-me). The account acts as itself, through OAuth2's client-credentials grant,
+so nobody has to log in. Its client ID and client secret come from the environment
+variables GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET. The exit status is 0 if the list
+shows no sign of a gap, 1 for a failure or for a list that may be incomplete, which is
+printed all the same, and 2 if an option or a variable is refused at the start. The
+shell reports 130 after Ctrl-C. The SDK makes up to six attempts at a request; an
+attempt fails after 60 seconds without data, or after GLOBUS_SDK_HTTP_TIMEOUT seconds.
 """
 
 from __future__ import annotations
@@ -29,26 +31,26 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 if __name__ == "__main__":
-    # If stderr was closed at the start, sys.stderr is None, and writing to it would
-    # fail.
+    # If stderr was closed at the start, sys.stderr is None.
     sys.stderr = sys.stderr or open(os.devnull, "w", errors="ignore")  # noqa: SIM115
-    # Print no traceback, because its error texts can hold a password. After Ctrl-C,
-    # print nothing at all, not even during the imports below. Python still kills itself
-    # with SIGINT, so a loop in the shell stops, too.
+    # Print one line instead of a traceback, because an error's text can hold a proxy's
+    # password. (Python honours the SystemExit that fail() raises here.) After Ctrl-C,
+    # print nothing, not even during the imports below. Python still kills itself with
+    # SIGINT, so a loop in the shell stops, too.
     sys.excepthook = lambda kind, error, trace: (
         None if kind is KeyboardInterrupt else fail(describe_unexpected_error(error))
     )
 
 try:
-    # globus_sdk imports lazily, but naming these three classes makes it import
+    # globus_sdk imports lazily. Importing these three classes makes it import
     # cryptography and requests now, so a broken installation is reported here.
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
 except Exception as error:  # noqa: BLE001
     sys.exit(f'list_endpoints.py: error: {error}; see "Set up" in README.md')
 
-# The choices of --filter-scope, which have nothing to do with OAuth2's scopes, and the
-# heading of each list.
+# The choices of --filter-scope (which are no OAuth2 scopes) and the heading of each
+# list.
 HEADINGS = {
     "my-endpoints": "Endpoints Belonging to",
     "administered-by-me": "Endpoints Administered by",
@@ -56,6 +58,7 @@ HEADINGS = {
 }
 # The fields that --json prints. The text output shows only the first two.
 FIELDS = ("id", "display_name", "entity_type")
+PROXY_VARS = "HTTPS_PROXY, https_proxy, ALL_PROXY"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,11 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def list_endpoints(filter_scope: str, as_json: bool) -> None:
-    """Print the list that filter_scope selects, and fail if it may be incomplete.
-
-    The SDK makes up to six attempts at a request. An attempt fails if no data arrives
-    for 60 seconds, or for GLOBUS_SDK_HTTP_TIMEOUT seconds if that is set.
-    """
+    """Print the list that filter_scope selects, and fail if it may be incomplete."""
     auth = create_auth_client()
     # Globus Auth exchanges the client secret for one access token per resource server,
     # here for Transfer alone. The token allows everything in Transfer, even deletion,
@@ -115,11 +114,14 @@ def list_endpoints(filter_scope: str, as_json: bool) -> None:
     if not endpoints and sys.stderr.isatty():
         print('The list is empty; see "An empty list" in README.md.', file=sys.stderr)
     # Check only after printing, because an incomplete list is still useful.
-    check_complete(endpoints)
+    fail_if_incomplete(endpoints)
 
 
 def create_auth_client() -> ConfidentialAppAuthClient:
-    """Return a client for Globus Auth, or fail without quoting the ID or the secret."""
+    """Return a client for Globus Auth, or fail.
+
+    Never quote the variables, because the secret may be in the wrong one.
+    """
     names = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
     # Strip the values, because Windows line endings in .env leave a carriage return at
     # the end of each.
@@ -134,18 +136,18 @@ def create_auth_client() -> ConfidentialAppAuthClient:
         hint = "is it the secret, or does it include the quotes?"
         fail(f"GLOBUS_CLIENT_ID is not a UUID; {hint}", status=2)
     try:
-        # This encodes the secret and reads the GLOBUS_SDK_ variables. Either can fail.
+        # This encodes the secret and reads the GLOBUS_SDK_ variables, and either can
+        # raise a ValueError. One kind is a UnicodeError, so catch that first, because
+        # its text would show a character of the secret.
         return ConfidentialAppAuthClient(client_id, client_secret=values[1])
     except UnicodeError:
-        # A UnicodeError is a ValueError, too, but its text would show a character of
-        # the secret.
         fail("GLOBUS_CLIENT_SECRET is not valid UTF-8", status=2)
     except ValueError as error:
         fail(f"globus-sdk refuses a GLOBUS_SDK_ variable: {error}", status=2)
 
 
 def search(transfer: TransferClient, filter_scope: str) -> list[dict[str, Any]]:
-    """Return the FIELDS of each endpoint that Globus finds, by name, then by ID.
+    """Return the FIELDS of each endpoint found, sorted by name and then by ID.
 
     See https://docs.globus.org/api/transfer/endpoint_and_collection_search/
     """
@@ -177,15 +179,15 @@ def text_line(endpoint: dict[str, Any]) -> str:
     return escape(f"[{endpoint['id']}]{name}")
 
 
-def check_complete(endpoints: list[dict[str, Any]]) -> None:
+def fail_if_incomplete(endpoints: list[dict[str, Any]]) -> None:
     """Fail if the list shows a sign of being incomplete."""
     # A search returns at most 1000 endpoints, and no documented field says whether it
     # was cut off.
     if len(endpoints) >= 1000:
         fail("the list may be incomplete: Globus returns at most 1000 endpoints")
-    # An endpoint created between two requests shifts the rest, so that one comes twice
-    # and the new one may be missing. A deletion can make another endpoint go missing,
-    # and nothing reveals that.
+    # If an endpoint is created between two requests, the following ones move down: one
+    # is received twice, and the new one may be missed. After a deletion, one may be
+    # missed without any sign.
     if len({endpoint["id"] for endpoint in endpoints}) < len(endpoints):
         fail("the list may be incomplete: it changed while it was read; run this again")
 
@@ -204,9 +206,9 @@ def write_stdout(text: str) -> None:
     if sys.stdout is None:
         fail("cannot write to stdout: stdout is closed")
     try:
-        # If sys.stdout.write failed, Python would try again at exit and report a second
-        # error, so write to a duplicate. Close that, because some errors, such as a
-        # full disk on NFS, show only then.
+        # Write to a duplicate of stdout. After a failed sys.stdout.write, Python would
+        # try again at exit and report a second error. Closing the duplicate also
+        # reveals errors that come only then, such as a full disk on NFS.
         with open(os.dup(sys.stdout.fileno()), "wb") as duplicate:
             duplicate.write(text.encode(sys.stdout.encoding, "backslashreplace"))
     except BrokenPipeError:
@@ -227,29 +229,27 @@ def hide_long_words(text: str) -> str:
 
     A client secret has 44 characters and an access token has more, but a client ID has
     only 36, so it stays. Words end at white space, colons, @, <, > and quotes, which
-    can surround a credential but are never part of one.
+    can surround a credential but are never part of one. Hide before fail() cuts the
+    message, because what a cut leaves of a credential can be too short to be noticed.
     """
     return re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", text)
 
 
-PROXIES = "HTTPS_PROXY, https_proxy, ALL_PROXY"
-
-
-def describe_network_error(cause: Exception) -> str:
+def describe_network_error(error: Exception) -> str:
     """Say which host was asked, what to check and, if that is safe, why it failed."""
-    request = getattr(cause, "request", None)
+    request = getattr(error, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
-    # The error texts of requests and urllib3 can hold a header or a password, so never
-    # quote them. The innermost error is safe if it is an OSError, because it then comes
-    # from the system, TLS or a proxy. Start below the cause itself, because requests'
-    # errors are OSErrors, too.
-    inner = cause.__context__
+    # Never quote an error of requests or urllib3, because its text can hold a header or
+    # a password. At the bottom of the chain is normally an error of the system, of TLS
+    # or of a proxy, which is an OSError and safe to quote. Skip the topmost error,
+    # because those of requests are OSErrors, too.
+    inner = error.__context__
     while inner and inner.__context__:
         inner = inner.__context__
     reason = f": {hide_long_words(str(inner))}" if isinstance(inner, OSError) else ""
     return (
-        f"connection to {host} failed; check the network, {PROXIES} and"
-        f" GLOBUS_SDK_VERIFY_SSL; the error was: {type(cause).__name__}{reason}"
+        f"connection to {host} failed; check the network, {PROXY_VARS} and"
+        f" GLOBUS_SDK_VERIFY_SSL; the error was: {type(error).__name__}{reason}"
     )
 
 
@@ -271,7 +271,7 @@ def describe_unexpected_error(error: BaseException) -> str:
     path, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected {type(error).__name__} at {os.path.basename(path)}:{line}; maybe a"
-        f" login page or proxy answered instead, a variable is malformed ({PROXIES},"
+        f" login page or proxy answered instead, a variable is malformed ({PROXY_VARS},"
         " GLOBUS_SDK_*), globus-sdk is older than 4, or this has a bug; -v shows more"
     )
 
