@@ -86,14 +86,6 @@ def test_a_refusal_is_quoted_and_only_wrong_credentials_get_advice(
         ("n" * 39 + " " + "y" * 40, "n" * 39 + " [hidden]"),
         ("no. " * 9999, "no. no. no. "),
     ],
-    ids=[
-        "lines",
-        "direction, C1 and space",
-        "a word of escapes",
-        "escapes",
-        "40",
-        "long",
-    ],
 )
 def test_an_answer_is_quoted_as_one_short_line_that_is_safe_for_a_terminal(
     fake: Fake, failure: Failure, body: str, quote: str
@@ -123,7 +115,6 @@ def test_no_part_of_a_secret_is_left(fake: Fake, failure: Failure, offset: int) 
 @pytest.mark.parametrize(
     ("number", "mark", "escape"),
     [(0, "", ""), (1, "", ""), (0, "/", r"\/"), (0, "+", "%2B"), (0, "+", "&#43;")],
-    ids=["Auth", "Transfer", "JSON", "URL", "HTML"],
 )
 def test_a_server_that_quotes_the_request_reveals_no_part_of_a_credential(
     fake: Fake, failure: Failure, number: int, mark: str, escape: str
