@@ -5,15 +5,17 @@
 """List the Globus endpoints of a service account, as text or JSON Lines.
 
 An endpoint is a place that Globus can transfer files to or from; collections count as
-endpoints, too. By default, list those that the account owns; with --filter-scope, those
-that it owns or administers (administered-by-me) or that others share with it
-(shared-with-me). The account acts as itself, through OAuth2's client-credentials grant,
-so nobody has to log in. Its client ID and client secret come from the environment
-variables GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET. The exit status is 0 if the list
-shows no sign of a gap, 1 for a failure or for a list that may be incomplete, which is
-printed all the same, and 2 if an option or a variable is refused at the start. The
-shell reports 130 after Ctrl-C. The SDK makes up to six attempts at a request; an
-attempt fails after 60 seconds without data, or after GLOBUS_SDK_HTTP_TIMEOUT seconds.
+endpoints, too. By default, list the endpoints that the account owns. --filter-scope
+selects another list: administered-by-me has what it owns or administers, and
+shared-with-me has what others share with it.
+
+The account acts as itself, through OAuth2's client-credentials grant, so nobody has to
+log in. Its client ID and client secret come from the environment variables
+GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET.
+
+The exit status is 0 if the list looks complete, 1 for a failure or for a list that may
+be incomplete (it is printed all the same), and 2 if an option or a variable is refused
+at the start. The shell reports 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 if __name__ == "__main__":
-    # If stderr was closed at the start, sys.stderr is None.
+    # If stderr was closed at the start, sys.stderr is None. Discard messages then.
     sys.stderr = sys.stderr or open(os.devnull, "w", errors="ignore")  # noqa: SIM115
-    # Print one line instead of a traceback, because an error's text can hold a proxy's
-    # password. (Python honours the SystemExit that fail() raises here.) After Ctrl-C,
-    # print nothing, not even during the imports below. Python still kills itself with
-    # SIGINT, so a loop in the shell stops, too.
+    # main() reports what it catches. For the rest, print one line and no traceback,
+    # because an error's text can hold a password. After Ctrl-C, print nothing, not even
+    # during the imports below. Python still kills itself with SIGINT, so a loop in the
+    # shell stops, too.
     sys.excepthook = lambda kind, error, trace: (
         None if kind is KeyboardInterrupt else fail(describe_unexpected_error(error))
     )
@@ -49,8 +51,7 @@ try:
 except Exception as error:  # noqa: BLE001
     sys.exit(f'list_endpoints.py: error: {error}; see "Set up" in README.md')
 
-# The choices of --filter-scope (which are no OAuth2 scopes) and the heading of each
-# list.
+# The choices of --filter-scope (not OAuth2 scopes), each with the heading of its list.
 HEADINGS = {
     "my-endpoints": "Endpoints Belonging to",
     "administered-by-me": "Endpoints Administered by",
@@ -75,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.verbose:
         # Show only the SDK's log, which has URLs, the client ID and a hash of the
-        # token. urllib3's log can show the token itself. basicConfig makes handlers[0].
+        # token. urllib3's can quote a malformed header, token and all. handlers[0] is
+        # the handler that basicConfig adds.
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s")
         logging.root.handlers[0].addFilter(logging.Filter("globus_sdk"))
     try:
@@ -118,10 +120,7 @@ def list_endpoints(filter_scope: str, as_json: bool) -> None:
 
 
 def create_auth_client() -> ConfidentialAppAuthClient:
-    """Return a client for Globus Auth, or fail.
-
-    Never quote the variables, because the secret may be in the wrong one.
-    """
+    """Return a client for Globus Auth, or fail without quoting the ID or the secret."""
     names = ("GLOBUS_CLIENT_ID", "GLOBUS_CLIENT_SECRET")
     # Strip the values, because Windows line endings in .env leave a carriage return at
     # the end of each.
@@ -136,9 +135,9 @@ def create_auth_client() -> ConfidentialAppAuthClient:
         hint = "is it the secret, or does it include the quotes?"
         fail(f"GLOBUS_CLIENT_ID is not a UUID; {hint}", status=2)
     try:
-        # This encodes the secret and reads the GLOBUS_SDK_ variables, and either can
-        # raise a ValueError. One kind is a UnicodeError, so catch that first, because
-        # its text would show a character of the secret.
+        # A secret that cannot be encoded and a bad GLOBUS_SDK_ variable raise a
+        # ValueError here. For the secret, it is a UnicodeError, whose text would show a
+        # character of it, so catch that first.
         return ConfidentialAppAuthClient(client_id, client_secret=values[1])
     except UnicodeError:
         fail("GLOBUS_CLIENT_SECRET is not valid UTF-8", status=2)
@@ -181,8 +180,8 @@ def text_line(endpoint: dict[str, Any]) -> str:
 
 def fail_if_incomplete(endpoints: list[dict[str, Any]]) -> None:
     """Fail if the list shows a sign of being incomplete."""
-    # A search returns at most 1000 endpoints, and no documented field says whether it
-    # was cut off.
+    # A search stops at 1000 endpoints, and has_next_page is not documented to tell then
+    # whether there are more.
     if len(endpoints) >= 1000:
         fail("the list may be incomplete: Globus returns at most 1000 endpoints")
     # If an endpoint is created between two requests, the following ones move down: one
@@ -202,7 +201,10 @@ def escape(text: str) -> str:
 
 
 def write_stdout(text: str) -> None:
-    """Write text to stdout, or fail. If nobody reads it, exit with 1 and no message."""
+    """Write text to stdout, or fail.
+
+    If the reader has gone (as with | head), exit with 1 and no message.
+    """
     if sys.stdout is None:
         fail("cannot write to stdout: stdout is closed")
     try:
@@ -229,20 +231,24 @@ def hide_long_words(text: str) -> str:
 
     A client secret has 44 characters and an access token has more, but a client ID has
     only 36, so it stays. Words end at white space, colons, @, <, > and quotes, which
-    can surround a credential but are never part of one. Hide before fail() cuts the
-    message, because what a cut leaves of a credential can be too short to be noticed.
+    can surround a credential but are never part of one. Call this before fail(), which
+    could cut a credential into a piece that is too short to be hidden.
     """
     return re.sub(r"[^\s:@<>\"']{40,}", "[hidden]", text)
 
 
 def describe_network_error(error: Exception) -> str:
-    """Say which host was asked, what to check and, if that is safe, why it failed."""
+    """Say which host was asked, what to check and, if that is safe, why it failed.
+
+    By then, the SDK has made up to six attempts. Each fails after 60 seconds without
+    data, or after GLOBUS_SDK_HTTP_TIMEOUT seconds.
+    """
     request = getattr(error, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
     # Never quote an error of requests or urllib3, because its text can hold a header or
-    # a password. At the bottom of the chain is normally an error of the system, of TLS
-    # or of a proxy, which is an OSError and safe to quote. Skip the topmost error,
-    # because those of requests are OSErrors, too.
+    # a password. The innermost error is safe if it is an OSError, because it then comes
+    # from the system, TLS or a proxy. Start below the topmost, which is of requests and
+    # an OSError, too.
     inner = error.__context__
     while inner and inner.__context__:
         inner = inner.__context__
