@@ -119,10 +119,8 @@ def test_the_set_up_makes_a_private_env_and_only_once(tmp_path: Path) -> None:
     assert sh(command, BASE, tmp_path) == (0, "", "")
     assert env_file.read_text() == "GLOBUS_CLIENT_SECRET='filled in'\n"
 
-    command, _, run = block("sh", ".env-2").splitlines()
-    assert sh(command, BASE, tmp_path) == (0, "", "")
+    assert sh(block("sh", ".env-2"), BASE, tmp_path) == (0, "", "")
     assert stat.S_IMODE((tmp_path / ".env-2").stat().st_mode) == 0o600
-    assert run == f"({RUN})".replace(".env;", ".env-2;")
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n"], ids=["Unix", "Windows"])
