@@ -35,17 +35,16 @@ from urllib.parse import urlsplit
 if __name__ == "__main__":
     # If stderr was closed at the start, sys.stderr is None. Discard messages then.
     sys.stderr = sys.stderr or open(os.devnull, "w", errors="ignore")  # noqa: SIM115
-    # main() reports what it catches. For the rest, print one line and no traceback,
-    # because an error's text can hold a password. After Ctrl-C, print nothing, not even
-    # during the imports below. Python still kills itself with SIGINT, so a loop in the
-    # shell stops, too.
+    # If main() itself fails, print one line and no traceback, because an error's text
+    # can hold a password. After Ctrl-C, print nothing, not even during the imports
+    # below. Python still kills itself with SIGINT, so a loop in the shell stops, too.
     sys.excepthook = lambda kind, error, trace: (
         None if kind is KeyboardInterrupt else fail(describe_unexpected_error(error))
     )
 
 try:
-    # globus_sdk imports lazily. Importing these three classes makes it import
-    # cryptography and requests now, so a broken installation is reported here.
+    # Import these three classes now, because globus_sdk imports lazily, and they need
+    # cryptography and requests. So a broken installation is reported here.
     import globus_sdk
     from globus_sdk import ConfidentialAppAuthClient, NetworkError, TransferClient
 except Exception as error:  # noqa: BLE001
@@ -57,7 +56,7 @@ HEADINGS = {
     "administered-by-me": "Endpoints Administered by",
     "shared-with-me": "Endpoints Shared with",
 }
-# The fields that --json prints. The text output shows only the first two.
+# The fields that --json prints. The text output shows the ID and the name.
 FIELDS = ("id", "display_name", "entity_type")
 PROXY_VARS = "HTTPS_PROXY, https_proxy, ALL_PROXY"
 
@@ -76,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.verbose:
         # Show only the SDK's log, which has URLs, the client ID and a hash of the
-        # token. urllib3's can quote a malformed header, token and all. handlers[0] is
-        # the handler that basicConfig adds.
+        # token. The log of urllib3 can quote a malformed header, and with it the token
+        # itself. The handler that basicConfig adds is handlers[0].
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s")
         logging.root.handlers[0].addFilter(logging.Filter("globus_sdk"))
     try:
@@ -115,7 +114,7 @@ def list_endpoints(filter_scope: str, as_json: bool) -> None:
     # Print this only at a terminal, because cron would mail it.
     if not endpoints and sys.stderr.isatty():
         print('The list is empty; see "An empty list" in README.md.', file=sys.stderr)
-    # Check only after printing, because an incomplete list is still useful.
+    # Check only now, because a list that may be incomplete is still useful.
     fail_if_incomplete(endpoints)
 
 
@@ -135,11 +134,10 @@ def create_auth_client() -> ConfidentialAppAuthClient:
         hint = "is it the secret, or does it include the quotes?"
         fail(f"GLOBUS_CLIENT_ID is not a UUID; {hint}", status=2)
     try:
-        # A secret that cannot be encoded and a bad GLOBUS_SDK_ variable raise a
-        # ValueError here. For the secret, it is a UnicodeError, whose text would show a
-        # character of it, so catch that first.
         return ConfidentialAppAuthClient(client_id, client_secret=values[1])
     except UnicodeError:
+        # The secret cannot be encoded. This is a kind of ValueError, so catch it first.
+        # Its text would show a character of the secret.
         fail("GLOBUS_CLIENT_SECRET is not valid UTF-8", status=2)
     except ValueError as error:
         fail(f"globus-sdk refuses a GLOBUS_SDK_ variable: {error}", status=2)
@@ -180,7 +178,7 @@ def text_line(endpoint: dict[str, Any]) -> str:
 
 def fail_if_incomplete(endpoints: list[dict[str, Any]]) -> None:
     """Fail if the list shows a sign of being incomplete."""
-    # A search stops at 1000 endpoints, and has_next_page is not documented to tell then
+    # A search returns at most 1000 endpoints. At that limit, nothing documented says
     # whether there are more.
     if len(endpoints) >= 1000:
         fail("the list may be incomplete: Globus returns at most 1000 endpoints")
@@ -220,7 +218,10 @@ def write_stdout(text: str) -> None:
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Print the message on stderr as one line, cut to 800 characters, and exit."""
+    """Print the message on stderr as one line, cut to 800 characters, and exit.
+
+    The SystemExit passes through `except Exception`.
+    """
     line = escape(" ".join(message.split()))[:800]
     sys.stderr.write(f"list_endpoints.py: error: {line}\n")
     sys.exit(status)
@@ -246,13 +247,13 @@ def describe_network_error(error: Exception) -> str:
     request = getattr(error, "request", None)
     host = urlsplit(request.url).hostname if request else "Globus"
     # Never quote an error of requests or urllib3, because its text can hold a header or
-    # a password. The innermost error is safe if it is an OSError, because it then comes
-    # from the system, TLS or a proxy. Start below the topmost, which is of requests and
-    # an OSError, too.
-    inner = error.__context__
-    while inner and inner.__context__:
-        inner = inner.__context__
-    reason = f": {hide_long_words(str(inner))}" if isinstance(inner, OSError) else ""
+    # a password. Follow the chain down to the first cause. If that is an OSError, it is
+    # from the system, TLS or a proxy, and so it is safe. Skip the error at the top,
+    # because the errors of requests are OSErrors, too.
+    cause = error.__context__
+    while cause and cause.__context__:
+        cause = cause.__context__
+    reason = f": {hide_long_words(str(cause))}" if isinstance(cause, OSError) else ""
     return (
         f"connection to {host} failed; check the network, {PROXY_VARS} and"
         f" GLOBUS_SDK_VERIFY_SSL; the error was: {type(error).__name__}{reason}"
